@@ -26,9 +26,9 @@ void *arena_alloc(struct arena *a, size_t n)
     struct arena_block *b = a->blocks;
     size_t total;
     void *p;
-    if (n > SIZE_MAX - sizeof(max_align_t))
+    if (n > SIZE_MAX - _Alignof(max_align_t))
         return NULL;
-    n = (n + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    n = (n + _Alignof(max_align_t) - 1) / _Alignof(max_align_t) * _Alignof(max_align_t);
     if (!size_add(a->used, n, &total) || total > a->cap)
         return NULL;
     if (!b || b->size - b->used < n) {
