@@ -1,0 +1,163 @@
+#include "sys/net.h"
+
+#include "sys/fd.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#define NET_BACKLOG 1024
+
+static socklen_t net_address(const struct ip *ip, uint16_t port, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (ip_is_v4(ip)) {
+        struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
+        memcpy(&a.sin_addr, ip->b + 12, 4);
+        memcpy(out, &a, sizeof a);
+        return sizeof a;
+    }
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    memcpy(&a.sin6_addr, ip->b, 16);
+    memcpy(out, &a, sizeof a);
+    return sizeof a;
+}
+
+static void net_parse(const struct sockaddr_storage *s, struct ip *out_ip, uint16_t *out_port)
+{
+    *out_ip = (struct ip){0};
+    *out_port = 0;
+    if (s->ss_family == AF_INET) {
+        struct sockaddr_in a;
+        memcpy(&a, s, sizeof a);
+        *out_ip = ip_from_v4((const uint8_t *)&a.sin_addr);
+        *out_port = ntohs(a.sin_port);
+    } else if (s->ss_family == AF_INET6) {
+        struct sockaddr_in6 a;
+        memcpy(&a, s, sizeof a);
+        memcpy(out_ip->b, &a.sin6_addr, 16);
+        *out_port = ntohs(a.sin6_port);
+    }
+}
+
+static int net_socket(const struct ip *ip)
+{
+    return socket(ip_is_v4(ip) ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+static void net_no_delay(int fd)
+{
+    int one = 1;
+    IGNORE_RESULT(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one), "slower without, still right");
+}
+
+enum err net_listen(const struct ip *ip, uint16_t port, int *out_fd, struct err_detail *detail)
+{
+    struct sockaddr_storage a;
+    socklen_t n = net_address(ip, port, &a);
+    int one = 1, fd CLEANUP(fd_done) = net_socket(ip);
+    char text[IP_TEXT];
+    ip_print(ip, text);
+    if (fd < 0) {
+        err_detail_set(detail, "no socket for %s: %s", text, strerror(errno));
+        return err_from_errno(errno);
+    }
+    IGNORE_RESULT(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), "only quickens a restart");
+    if (!ip_is_v4(ip))
+        IGNORE_RESULT(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one),
+                      "bind tells if it clashes");
+    net_no_delay(fd); /* inherited by what is accepted */
+    if (bind(fd, (const struct sockaddr *)&a, n) < 0 || listen(fd, NET_BACKLOG) < 0) {
+        int why = errno;
+        err_detail_set(detail, "cannot listen on %s port %u: %s%s", text, port, strerror(why),
+                       why == EADDRINUSE ? " (another program has this port: `ss -ltnp` names it)"
+                       : why == EACCES   ? " (ports below 1024 need root)"
+                                         : "");
+        return err_from_errno(why) == ERR_IO ? ERR_CONFIG : err_from_errno(why);
+    }
+    *out_fd = fd_take(&fd);
+    return OK;
+}
+
+uint16_t net_port(int fd)
+{
+    struct ip ip;
+    uint16_t port;
+    net_local(fd, &ip, &port);
+    return port;
+}
+
+enum err net_accept(int listener, int *out_fd, struct ip *out_ip, uint16_t *out_port)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    int fd;
+    memset(&a, 0, sizeof a);
+    fd = accept4(listener, (struct sockaddr *)&a, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM ? ERR_BUSY
+                                                                                         : ERR_AGAIN;
+    net_no_delay(fd);
+    net_parse(&a, out_ip, out_port);
+    *out_fd = fd;
+    return OK;
+}
+
+enum err net_connect(const struct ip *ip, uint16_t port, int *out_fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = net_address(ip, port, &a);
+    int fd CLEANUP(fd_done) = net_socket(ip);
+    if (fd < 0)
+        return err_from_errno(errno);
+    net_no_delay(fd);
+    if (connect(fd, (const struct sockaddr *)&a, n) < 0 && errno != EINPROGRESS)
+        return err_from_errno(errno) == ERR_IO ? ERR_CONNECT : err_from_errno(errno);
+    *out_fd = fd_take(&fd);
+    return OK;
+}
+
+enum err net_connected(int fd)
+{
+    int why = 0;
+    socklen_t n = sizeof why;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) < 0)
+        return ERR_CONNECT;
+    return why == 0 ? OK : why == ETIMEDOUT ? ERR_TIMEOUT : ERR_CONNECT;
+}
+
+void net_local(int fd, struct ip *out_ip, uint16_t *out_port)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    memset(&a, 0, sizeof a);
+    IGNORE_RESULT(getsockname(fd, (struct sockaddr *)&a, &n), "then the address reads as none");
+    net_parse(&a, out_ip, out_port);
+}
+
+enum err net_read(int fd, void *p, size_t cap, size_t *out_n)
+{
+    ssize_t r;
+    do
+        r = recv(fd, p, cap, 0);
+    while (r < 0 && errno == EINTR);
+    if (r > 0) {
+        *out_n = (size_t)r;
+        return OK;
+    }
+    return r < 0 && errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+}
+
+enum err net_write(int fd, slice s, size_t *out_n)
+{
+    ssize_t r;
+    do
+        r = send(fd, s.p, s.n, MSG_NOSIGNAL);
+    while (r < 0 && errno == EINTR);
+    if (r >= 0) {
+        *out_n = (size_t)r;
+        return OK;
+    }
+    return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+}
