@@ -1,7 +1,6 @@
 /* conf: parser. A table of settings, a table of services, a table of limits; one line at a time. */
 #include "conf/conf.h"
 
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -74,18 +73,11 @@ const char *conf_limit_name(enum conf_limit l)
     return conf_limits[l].name;
 }
 
-bool conf_address_loopback(const struct conf_address *a)
+void conf_address_print(const struct conf_address *a, char out[CONF_ADDRESS_TEXT])
 {
-    static const uint8_t one[16] = {[15] = 1};
-    return a->v6 ? memcmp(a->ip, one, 16) == 0 : a->ip[0] == 127;
-}
-
-void conf_address_print(const struct conf_address *a, char out[64])
-{
-    char ip[INET6_ADDRSTRLEN] = "?";
-    if (!inet_ntop(a->v6 ? AF_INET6 : AF_INET, a->ip, ip, sizeof ip))
-        ip[0] = '?';
-    snprintf(out, 64, a->v6 ? "[%s]:%u" : "%s:%u", ip, (unsigned)a->port);
+    char ip[IP_TEXT];
+    ip_print(&a->ip, ip);
+    snprintf(out, CONF_ADDRESS_TEXT, ip_is_v4(&a->ip) ? "%s:%u" : "[%s]:%u", ip, (unsigned)a->port);
 }
 
 /* ---- mistakes ---- */
@@ -229,16 +221,6 @@ static bool conf_host_parse(slice s, char out[CONF_NAME_MAX])
     return true;
 }
 
-static bool conf_ip_parse(slice s, bool v6, uint8_t out[16])
-{
-    char text[INET6_ADDRSTRLEN];
-    if (s.n == 0 || s.n >= sizeof text || slice_has(s, 0))
-        return false;
-    memcpy(text, s.p, s.n);
-    text[s.n] = 0;
-    return inet_pton(v6 ? AF_INET6 : AF_INET, text, out) == 1;
-}
-
 static bool conf_port_parse(slice s, uint16_t *out)
 {
     uint32_t v;
@@ -273,9 +255,11 @@ static bool conf_host_port_split(slice s, uint8_t sep, slice *out_host, bool *ou
 
 static bool conf_address_parse(slice s, uint8_t sep, struct conf_address *out)
 {
-    struct conf_address a = {0};
+    struct conf_address a;
     slice host;
-    if (!conf_host_port_split(s, sep, &host, &a.v6, &a.port) || !conf_ip_parse(host, a.v6, a.ip))
+    bool v6;
+    if (!conf_host_port_split(s, sep, &host, &v6, &a.port) || ip_parse(host, &a.ip) != OK ||
+        v6 != slice_has(host, ':'))
         return false;
     *out = a;
     return true;
@@ -339,7 +323,7 @@ static void set_listen(struct conf_parse_state *st, const struct conf_line *l)
 {
     static const char *const names[] = {"smtp", "submission", "submissions", "imap", "imaps"};
     struct conf_listen item = {.service = CONF_SERVICE__COUNT, .line = l->number};
-    char hint[256], text[64];
+    char hint[256], text[CONF_ADDRESS_TEXT];
     static_assert(ARRAY_LEN(names) == CONF_SERVICE__COUNT, "the same services");
 
     for (size_t i = 0; i < CONF_SERVICE__COUNT; i++)
@@ -361,7 +345,7 @@ static void set_listen(struct conf_parse_state *st, const struct conf_line *l)
         if (!item.plaintext)
             conf_problem_add(st->problems, l->number, "the only word allowed here is \"plaintext\"",
                              "\"%.*s\" is not understood after the address", Q(l->words[3]));
-        else if (!conf_address_loopback(&item.address))
+        else if (!ip_is_loopback(&item.address.ip))
             conf_problem_add(st->problems, l->number, "take the word away, or listen on 127.0.0.1 or [::1]",
                              "passwords would cross the network readable: plaintext is for loopback "
                              "addresses only, not for %s",
@@ -375,8 +359,7 @@ static void set_listen(struct conf_parse_state *st, const struct conf_line *l)
         return;
     for (size_t i = 0; i < st->c->listen_count; i++) {
         const struct conf_listen *o = &st->c->listens[i];
-        if (o->address.v6 == item.address.v6 && o->address.port == item.address.port &&
-            memcmp(o->address.ip, item.address.ip, 16) == 0) {
+        if (o->address.port == item.address.port && ip_eq(&o->address.ip, &item.address.ip)) {
             conf_problem_add(st->problems, l->number, "take one of the two lines away",
                              "%s is taken already by %s in line %u", text, conf_service_name(o->service),
                              o->line);
@@ -439,7 +422,7 @@ static void set_route(struct conf_parse_state *st, const struct conf_line *l)
     struct conf_route r = {.line = l->number};
     slice domain = l->words[1], host;
     bool v6, good = true;
-    uint8_t ip[16];
+    struct ip ip;
 
     if (slice_eq(domain, SLICE("*")))
         memcpy(r.domain, "*", 2);
@@ -455,7 +438,7 @@ static void set_route(struct conf_parse_state *st, const struct conf_line *l)
                          "write a domain (example.org), all below one (*.example.org) or all (*)",
                          "\"%.*s\" is no domain", Q(domain));
     if (!conf_host_port_split(l->words[2], ':', &host, &v6, &r.port) ||
-        (v6 ? !conf_ip_parse(host, true, ip) : !conf_host_parse(host, r.host))) {
+        (v6 ? ip_parse(host, &ip) != OK || !slice_has(host, ':') : !conf_host_parse(host, r.host))) {
         conf_problem_add(st->problems, l->number,
                          "write HOST:PORT, like smtp.example.net:25 or [2001:db8::1]:25",
                          "\"%.*s\" is no host with a port", Q(l->words[2]));

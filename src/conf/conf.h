@@ -15,8 +15,7 @@
 #ifndef POSTHORN_CONF_CONF_H
 #define POSTHORN_CONF_CONF_H
 
-#include "base/err.h"
-#include "base/slice.h"
+#include "base/ip.h"
 
 #define CONF_TEXT_MAX    (256 * 1024) /* bytes of a configuration file */
 #define CONF_LISTEN_MAX  32
@@ -41,15 +40,13 @@ const char *conf_service_name(enum conf_service s);
 bool conf_service_tls_at_once(enum conf_service s);
 
 struct conf_address {
-    bool v6;
-    uint8_t ip[16]; /* network order; the first 4 for IPv4 */
+    struct ip ip; /* all zero: [::], every IPv6 address; 0.0.0.0 is not all zero */
     uint16_t port;
 };
 
-/* 127.0.0.0/8 or ::1. */
-bool conf_address_loopback(const struct conf_address *a);
 /* "127.0.0.1:25" or "[::1]:25". */
-void conf_address_print(const struct conf_address *a, char out[64]);
+#define CONF_ADDRESS_TEXT (IP_TEXT + 9)
+void conf_address_print(const struct conf_address *a, char out[CONF_ADDRESS_TEXT]);
 
 struct conf_listen {
     enum conf_service service;
