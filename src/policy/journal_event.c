@@ -210,7 +210,7 @@ void journal_event_escape(struct buf *out, slice s, size_t max_bytes)
         size_t n = utf8_take(left, &c);
         if (n == 0)
             (void)buf_print(out, "\\x%02x", left.p[0]); /* the caller asks buf_failed() */
-        else if (c == '\\')
+        else if (c == '\\' && left.n > 1 && (left.p[1] == 'x' || left.p[1] == 'u'))
             (void)buf_str(out, "\\\\");
         else if (!is_unsafe(c))
             (void)buf_append(out, slice_sub(left, 0, n));
@@ -220,4 +220,25 @@ void journal_event_escape(struct buf *out, slice s, size_t max_bytes)
     }
     if (!whole)
         (void)buf_str(out, "...");
+}
+
+void journal_event_json(struct buf *out, slice s)
+{
+    (void)buf_byte(out, '"'); /* the caller asks buf_failed() */
+    while (s.n > 0) {
+        uint32_t c = 0;
+        size_t n = utf8_take(s, &c);
+        if (n == 0)
+            (void)buf_str(out, "\\ufffd");
+        else if (c == '\\' || c == '"')
+            (void)buf_print(out, "\\%c", (char)c);
+        else if (!is_unsafe(c))
+            (void)buf_append(out, slice_sub(s, 0, n));
+        else if (c < 0x10000)
+            (void)buf_print(out, "\\u%04x", c);
+        else
+            (void)buf_print(out, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + (c & 0x3FF));
+        s = slice_from(s, n ? n : 1);
+    }
+    (void)buf_byte(out, '"');
 }

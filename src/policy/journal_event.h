@@ -143,7 +143,10 @@ NODISCARD enum err journal_event_decode(struct cursor *in, struct journal_event 
 
 /* Appends s for a terminal, a log or a page: printable ASCII and well-formed UTF-8 as they are; control
  * characters (C0, C1, DEL), line and paragraph separators, bidirectional overrides and broken bytes as \xHH
- * or \u{HHHH}, the backslash as two. At most max_bytes of s, then "...". */
+ * or \u{HHHH}; a backslash that would look like one of these as two. At most max_bytes of s, then "...". */
 void journal_event_escape(struct buf *out, slice s, size_t max_bytes);
+/* Appends s as a JSON string with its quotes (RFC 8259 §7): the same characters as \uHHHH, broken bytes as
+ * U+FFFD. */
+void journal_event_json(struct buf *out, slice s);
 
 #endif
