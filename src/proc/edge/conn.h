@@ -64,9 +64,10 @@ struct conn {
     struct ip ip; /* of the client */
     uint16_t port;
     enum service service;
-    bool plaintext;   /* listener allows login without TLS */
-    struct list link; /* in edge's list of connections */
-    void *owner;      /* of listener.c: how this connection is counted */
+    bool plaintext;               /* listener allows login without TLS */
+    struct list link;             /* in edge's list of connections */
+    void (*gone)(struct conn *c); /* of listener.c: uncounts this connection; may be NULL */
+    uint64_t block;               /* of listener.c: which address block it counts for; 0: none any more */
 
     struct loop *loop;
     const struct conn_protocol *protocol;

@@ -2,22 +2,19 @@
  *
  * The edge speaks with strangers: it accepts connections, does TLS and the protocols up to the moment
  * somebody is known, and then carries bytes. It owns nothing: no key, no password, no mail, no file.
- * Everything it knows it asks for over channels, and every channel may vanish and come back (its peer was
- * started anew). */
+ * Everything it knows it asks for over channels (role_call() of ipc/role.h), and every channel may vanish and
+ * come back. */
 #ifndef POSTHORN_PROC_EDGE_EDGE_H
 #define POSTHORN_PROC_EDGE_EDGE_H
 
 #include "base/list.h"
 #include "base/mail_id.h"
-#include "ipc/chan.h"
-#include "ipc/house.h"
-#include "policy/journal_event.h"
-#include "sys/loop.h"
+#include "ipc/role.h"
 #include "sys/tls.h"
 
-struct conn;
 struct auth_cache;
-struct listener;
+struct block_count;
+struct conn;
 
 struct edge_limits {
     uint64_t message_bytes;           /* one message */
@@ -29,39 +26,33 @@ struct edge_limits {
 };
 
 struct edge {
+    struct role_self *role; /* role_call(), role_chan(), role_tell(), role_forget() */
     struct loop *loop;
-    unsigned index; /* which edge this is, from 0 */
     char hostname[256];
     struct edge_limits limits;
 
-    /* NULL while the other side is gone. Ask again for every use; never keep a copy across callbacks. */
-    struct chan *directory, *accounts, *judge, *relay, *keys, *resolver, *journal;
-
-    struct tls_ctx *tls[SERVICE__COUNT]; /* NULL: no certificate, TLS is not offered */
+    struct tls_ctx *tls[SERVICE__COUNT]; /* NULL: no certificate (yet); TLS is not offered then */
     struct auth_cache *auth_cache;
     struct mail_id_maker mail_ids;
-    uint64_t next_connection;
 
     struct list conns; /* struct conn.link */
     size_t n_conns;
     struct list listeners;
+    struct block_count *blocks; /* of listener.c */
     bool draining;
-    struct loop_task events_task;
     struct loop_timer housekeeping;
-    struct buf events; /* for the journal, sent once a turn */
-    uint64_t events_dropped;
-    uint64_t body_bytes; /* of bodies in memory now; smtp counts */
+
+    /* For those who speak SMTP. */
+    uint64_t body_bytes; /* of bodies in memory now, against limits.body_bytes */
+    void *smtp;          /* what its sessions share */
 };
 
-/* Forgets all calls that were made with this arg on any of the channels: their callbacks will not come. */
-void edge_forget(struct edge *e, void *arg);
-/* Tells the journal. Fills in role and time where they are zero; text is copied. Never blocks, never fails:
- * what does not fit is counted and told as a number. */
-void edge_tell(struct edge *e, const struct journal_event *event);
-/* The same with connection and peer filled in. */
-void edge_tell_conn(struct edge *e, const struct conn *c, const struct journal_event *event);
-/* A new mail id. */
+/* Tells the journal, with connection and peer filled in. Text is copied. */
+void edge_tell(struct edge *e, const struct conn *c, struct journal_event event);
+/* A new id for a message or a connection. */
 uint64_t edge_mail_id(struct edge *e);
+/* Somebody is known on this connection: it does not count against its network's share any more. */
+void edge_known(struct edge *e, struct conn *c);
 
 /* The beginning of each protocol, on a connection whose TLS (where it comes first) is up: sets the
  * connection's protocol and greets. */
