@@ -23,18 +23,17 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "sys/tls_scheme.h"
 
-#define TLS_IN_MAX     ((size_t)68 * 1024)
-#define TLS_OUT_MAX    ((size_t)84 * 1024)
-#define TLS_SIGNED_MAX 512 /* the longest signature: RSA of 4096 bits */
-#define TLS_TO_SIGN_MAX                                                                                      \
-    512                    /* the longest text a server signs in a handshake (TLS 1.2 with P-521 takes 201) */
+#define TLS_IN_MAX       ((size_t)68 * 1024)
+#define TLS_OUT_MAX      ((size_t)84 * 1024)
 #define TLS_CERTIFICATES 4 /* certificates of one context: one for each kind of key */
 
 /* Has a signature made by whoever holds the private key.
- * key: the number the certificate was given with. scheme: TLS SignatureScheme (RFC 8446 §4.2.3), of those in
- * tls_scheme_known(). to_sign: the text as TLS defines it, not yet hashed, at most TLS_TO_SIGN_MAX bytes.
- * out: the signature is appended (ECDSA as DER). Called inside tls_handshake(); may block for a short time.
+ * key: the number the certificate was given with. scheme: TLS SignatureScheme (RFC 8446 §4.2.3), of those
+ * in tls_scheme.h. to_sign: the text as TLS defines it, not yet hashed, at most TLS_TO_SIGN_MAX bytes.
+ * out: the signature is appended (ECDSA as DER). Called inside tls_handshake(); may block for a short
+ * time.
  */
 struct tls_signer {
     enum err (*sign)(void *arg, uint32_t key, uint16_t scheme, slice to_sign, struct buf *out);
@@ -131,16 +130,5 @@ bool tls_established(const struct tls *t);
 void tls_facts(const struct tls *t, struct tls_facts *out);
 /* Why the last call failed, in words, for the journal. Lives as long as the connection. */
 const char *tls_trouble(const struct tls *t);
-
-/* The hash of a scheme we use: 32, 48 or 64 (bytes), or 0 for a scheme we do not. */
-size_t tls_scheme_known(uint16_t scheme);
-
-#define TLS_ECDSA_P256_SHA256 0x0403
-#define TLS_RSA_PKCS1_SHA256  0x0401
-#define TLS_RSA_PKCS1_SHA384  0x0501
-#define TLS_RSA_PKCS1_SHA512  0x0601
-#define TLS_RSA_PSS_SHA256    0x0804
-#define TLS_RSA_PSS_SHA384    0x0805
-#define TLS_RSA_PSS_SHA512    0x0806
 
 #endif

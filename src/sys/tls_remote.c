@@ -59,25 +59,6 @@ static size_t hash_bytes(const char *name)
     return 0;
 }
 
-static const struct {
-    uint16_t scheme;
-    bool rsa, pss;
-    size_t hash;
-} schemes[] = {
-    {TLS_ECDSA_P256_SHA256, false, false, 32}, {TLS_RSA_PKCS1_SHA256, true, false, 32},
-    {TLS_RSA_PKCS1_SHA384, true, false, 48},   {TLS_RSA_PKCS1_SHA512, true, false, 64},
-    {TLS_RSA_PSS_SHA256, true, true, 32},      {TLS_RSA_PSS_SHA384, true, true, 48},
-    {TLS_RSA_PSS_SHA512, true, true, 64},
-};
-
-size_t tls_scheme_known(uint16_t scheme)
-{
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
-        if (schemes[i].scheme == scheme)
-            return schemes[i].hash;
-    return 0;
-}
-
 /* Key management. */
 
 static void *key_new(void *provider)
@@ -306,15 +287,14 @@ static int sign_update(void *ctx, const unsigned char *p, size_t n)
     return buf_append(&s->text, slice_of(p, n)) == OK;
 }
 
-static bool sign_scheme(const struct remote_sign *s, uint16_t *out)
+/* The number TLS has for this signature, or 0. */
+static uint16_t sign_scheme(const struct remote_sign *s)
 {
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-        if (schemes[i].rsa == s->rsa && schemes[i].pss == s->pss && schemes[i].hash == s->hash) {
-            *out = schemes[i].scheme;
-            return true;
-        }
-    }
-    return false;
+    const uint16_t ecdsa[] = {TLS_ECDSA_P256_SHA256, 0, 0};
+    const uint16_t pkcs1[] = {TLS_RSA_PKCS1_SHA256, TLS_RSA_PKCS1_SHA384, TLS_RSA_PKCS1_SHA512};
+    const uint16_t pss[] = {TLS_RSA_PSS_SHA256, TLS_RSA_PSS_SHA384, TLS_RSA_PSS_SHA512};
+    size_t i = s->hash == 32 ? 0 : s->hash == 48 ? 1 : 2;
+    return !s->rsa ? ecdsa[i] : s->pss ? pss[i] : pkcs1[i];
 }
 
 static int sign_final(void *ctx, unsigned char *sig, size_t *n, size_t room)
@@ -325,8 +305,8 @@ static int sign_final(void *ctx, unsigned char *sig, size_t *n, size_t room)
         *n = most;
         return 1;
     }
-    uint16_t scheme = 0;
-    if (!sign_scheme(s, &scheme))
+    uint16_t scheme = sign_scheme(s);
+    if (!scheme)
         return 0;
     struct buf out;
     buf_init(&out, TLS_SIGNED_MAX);

@@ -56,11 +56,12 @@ enum err tls_kit_sign(void *arg, uint32_t key, uint16_t scheme, slice text, stru
     must(buf_append(&k->last_text, text) == OK);
     if (k->refuse != OK)
         return k->refuse;
-    size_t bytes = tls_scheme_known(scheme);
+    must(tls_scheme_find(scheme));
+    size_t bytes = tls_scheme_find(scheme)->hash;
     const EVP_MD *md = bytes == 32 ? EVP_sha256() : bytes == 48 ? EVP_sha384() : EVP_sha512();
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     EVP_PKEY_CTX *p = NULL;
-    must(c && bytes && EVP_DigestSignInit(c, &p, md, NULL, k->key) == 1);
+    must(c && EVP_DigestSignInit(c, &p, md, NULL, k->key) == 1);
     if (scheme >> 8 == 8) {
         must(EVP_PKEY_CTX_set_rsa_padding(p, RSA_PKCS1_PSS_PADDING) == 1);
         must(EVP_PKEY_CTX_set_rsa_pss_saltlen(p, RSA_PSS_SALTLEN_DIGEST) == 1);

@@ -1,0 +1,6 @@
+#include "proc/keys/keys.h"
+
+int main(void)
+{
+    return role_main(&keys_spec);
+}
