@@ -341,8 +341,8 @@ static void set_listen(struct conf_parse_state *st, const struct conf_line *l)
     }
     conf_address_print(&item.address, text);
     if (l->n == 4) {
-        item.plaintext = slice_eq(l->words[3], SLICE("plaintext"));
-        if (!item.plaintext)
+        item.plaintext = true; /* also when misspelt: no second complaint about a missing certificate */
+        if (!slice_eq(l->words[3], SLICE("plaintext")))
             conf_problem_add(st->problems, l->number, "the only word allowed here is \"plaintext\"",
                              "\"%.*s\" is not understood after the address", Q(l->words[3]));
         else if (!ip_is_loopback(&item.address.ip))
