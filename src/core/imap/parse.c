@@ -164,11 +164,12 @@ static enum err parse_enable(struct imap__parse *p, struct imap_command *out)
         {"IMAP4REV2", IMAP_CAPS_REV2}, {"CONDSTORE", IMAP_CAPS_CONDSTORE}, {"UTF8=ACCEPT", IMAP_CAPS_UTF8}};
     slice word;
     do {
-        if (!imap__sp(&p->c))
+        uint32_t bit = 0;
+        if (imap__sp(&p->c))
+            bit = imap__take_bit(&p->c, table, ARRAY_LEN(table));
+        if (!bit && imap__atom(&p->c, &word) != OK)
             return imap__fail(p, ERR_SYNTAX, "ENABLE wants the name of an extension");
-        out->enable |= imap__take_bit(&p->c, table, ARRAY_LEN(table));
-        if (cursor_peek(&p->c) != ' ' && cursor_peek(&p->c) != '\r' && imap__atom(&p->c, &word) != OK)
-            return imap__fail(p, ERR_SYNTAX, "ENABLE wants the name of an extension");
+        out->enable |= bit;
     } while (cursor_peek(&p->c) == ' ');
     return OK;
 }
