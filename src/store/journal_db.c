@@ -353,6 +353,8 @@ static uint64_t one_number(struct db *db, const char *sql)
 
 uint64_t journal_db_bytes(struct journal_db *j)
 {
+    if (!j->db)
+        return 0;
     uint64_t pages = one_number(j->db, "PRAGMA page_count"),
              unused = one_number(j->db, "PRAGMA freelist_count");
     return (pages - unused) * one_number(j->db, "PRAGMA page_size");
@@ -360,7 +362,7 @@ uint64_t journal_db_bytes(struct journal_db *j)
 
 uint64_t journal_db_rows(struct journal_db *j)
 {
-    return one_number(j->db, "SELECT count(*) FROM event");
+    return j->db ? one_number(j->db, "SELECT count(*) FROM event") : 0;
 }
 
 static enum err prune(struct journal_db *j, time_ms now)
@@ -448,6 +450,14 @@ enum err journal_db_commit(struct journal_db *j, time_ms now)
         buf_clear(&j->bytes);
     }
     return e;
+}
+
+void journal_db_rest(struct journal_db *j)
+{
+    if (!j->db)
+        return;
+    IGNORE_RESULT(db_checkpoint(j->db), "the next commit sees a broken database");
+    db_shrink(j->db);
 }
 
 /* --- reading */

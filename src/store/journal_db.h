@@ -52,6 +52,9 @@ size_t journal_db_pending(const struct journal_db *j);
  * again and it is unknown (and does not matter) whether the batch is in it twice. */
 NODISCARD enum err journal_db_commit(struct journal_db *j, time_ms now);
 
+/* Nothing comes in for now: takes the log into the file and gives memory back. */
+void journal_db_rest(struct journal_db *j);
+
 struct journal_db_events {
     struct journal_event *items; /* in the order they were written; in the arena, like their texts */
     size_t n;
