@@ -2,6 +2,7 @@
 #include "ipc/ticket.h"
 
 #include "crypto/digest.h"
+#include "text/percent.h"
 
 #define TICKET_VERSION 1
 #define TICKET_BODY    (TICKET_SIZE - DIGEST_SHA256_SIZE)
@@ -17,6 +18,21 @@ static void ticket_put(uint8_t *p, uint64_t v)
 static slice ticket_key_view(const struct ticket_key *key)
 {
     return slice_of(key->bytes, sizeof key->bytes);
+}
+
+enum err ticket_key_parse(slice hex, struct ticket_key *out)
+{
+    struct ticket_key key;
+    if (hex.n != 2 * sizeof key.bytes)
+        return ERR_SYNTAX;
+    for (size_t i = 0; i < sizeof key.bytes; i++) {
+        int high = hex_digit(hex.p[2 * i]), low = hex_digit(hex.p[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return ERR_SYNTAX;
+        key.bytes[i] = (uint8_t)(high << 4 | low);
+    }
+    *out = key;
+    return OK;
 }
 
 void ticket_encode(const struct ticket *t, const struct ticket_key *key, uint8_t out[TICKET_SIZE])

@@ -36,6 +36,9 @@ struct ticket_key {
     uint8_t bytes[TICKET_KEY_SIZE];
 };
 
+/* The key from the supervisor's setting: 64 hex digits. ERR_SYNTAX otherwise. */
+NODISCARD enum err ticket_key_parse(slice hex, struct ticket_key *out);
+
 struct ticket {
     uint64_t account;
     enum ticket_scope scope;
