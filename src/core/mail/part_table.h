@@ -36,7 +36,7 @@ struct part_entry {
     uint64_t body_bytes;
     uint64_t lines;      /* of the body */
     slice type, subtype; /* lower case */
-    slice charset;       /* of a text part, lower case, may be empty */
+    slice charset;       /* of a text part, as written, may be empty */
 };
 
 struct part_table {
@@ -71,8 +71,8 @@ struct part_range {
 NODISCARD enum err part_table_find(const struct part_table *t, const uint32_t *numbers, size_t n,
                                    enum part_what what, struct part_range *out);
 
-/* A decoder of one part's transfer encoding, for BINARY (RFC 3516) and for search. All zero with the cte set.
- */
+/* Appends the body with its transfer encoding undone, for BINARY (RFC 3516) and for search. OK, ERR_LIMIT, or
+ * ERR_UNSUPPORTED for an unknown encoding: IMAP then answers UNKNOWN-CTE. */
 enum err part_decode(enum part_cte cte, slice body, struct buf *out);
 
 #endif
