@@ -580,14 +580,13 @@ enum err journal_db_find(struct journal_db *j, slice text, time_ms since, size_t
             int64_t what = stmt_i64(q, 0);
             if (what > 0 && known(r.mails, r.n, (uint64_t)what))
                 continue;
-            if ((what > 0 && r.n == max) || (what <= 0 && house_n == max)) {
-                r.more = true;
-                break;
-            }
-            if (what > 0)
+            if (what > 0 && r.n < max)
                 r.mails[r.n++] = (uint64_t)what;
-            else
+            else if (what <= 0 && house_n < max)
                 house[house_n++] = -what;
+            else
+                r.more =
+                    true; /* the rest of this quarter of an hour is still looked at, older ones are not */
         }
         e = at_end(e, &r.house);
     }
