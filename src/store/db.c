@@ -80,11 +80,36 @@ static enum err seen(struct db *db, int rc)
     return e;
 }
 
+/* The system's VFS, but a name stays as it is: a locked-in process may not look at the folders above its own,
+ * which SQLite does to make a name absolute. */
+#define RELATIVE_VFS "posthorn"
+
+static int relative_name(sqlite3_vfs *vfs, const char *name, int n, char *out)
+{
+    (void)vfs;
+    return snprintf(out, (size_t)n, "%s", name) < n ? SQLITE_OK : SQLITE_CANTOPEN;
+}
+
+static void add_relative_vfs(void)
+{
+    static sqlite3_vfs relative;
+    const sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    must(system != NULL);
+    if (relative.zName)
+        return;
+    relative = *system;
+    relative.pNext = NULL;
+    relative.zName = RELATIVE_VFS;
+    relative.xFullPathname = relative_name;
+    must(sqlite3_vfs_register(&relative, 0) == SQLITE_OK);
+}
+
 void db_setup(void)
 {
     (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* these fail only when SQLite is running already, */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* and it then works as well with what it has */
     (void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 256, 64);
+    add_relative_vfs();
 }
 
 static int on_wal(void *arg, sqlite3 *sql, const char *name, int pages)
@@ -211,7 +236,7 @@ static enum err open_steps(struct db *db, const struct db_options *o, struct err
     int rc = sqlite3_open_v2(o->path, &db->sql,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                                  SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
-                             o->vfs);
+                             o->vfs ? o->vfs : RELATIVE_VFS);
     if (rc == SQLITE_OK)
         rc = settings(db, o);
     if (rc == SQLITE_OK)
