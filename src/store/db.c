@@ -109,7 +109,6 @@ void db_setup(void)
     (void)sqlite3_config(SQLITE_CONFIG_SINGLETHREAD); /* these fail only when SQLite is running already, */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* and it then works as well with what it has */
     (void)sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 256, 64);
-    add_relative_vfs();
 }
 
 static int on_wal(void *arg, sqlite3 *sql, const char *name, int pages)
@@ -231,6 +230,7 @@ static void create_private(const char *path)
 static enum err open_steps(struct db *db, const struct db_options *o, struct err_detail *detail)
 {
     int64_t format = 0, application = 0;
+    add_relative_vfs();
     if (!o->vfs)
         create_private(o->path);
     int rc = sqlite3_open_v2(o->path, &db->sql,
