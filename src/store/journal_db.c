@@ -126,7 +126,7 @@ enum err journal_db_open(const char *path, const char *vfs, const struct journal
     j->limits = *limits;
     buf_init(&j->bytes, limits->pending_max);
     e = open_file(j, detail);
-    if (e == ERR_CORRUPT && !vfs) {
+    if (e == ERR_CORRUPT) {
         char aside[4096], wal[4096];
         (void)snprintf(aside, sizeof aside, "%s.damaged", path);
         (void)snprintf(wal, sizeof wal, "%s-wal", path);
@@ -585,8 +585,7 @@ enum err journal_db_find(struct journal_db *j, slice text, time_ms since, size_t
             else if (what <= 0 && house_n < max)
                 house[house_n++] = -what;
             else
-                r.more =
-                    true; /* the rest of this quarter of an hour is still looked at, older ones are not */
+                r.more = true; /* this quarter of an hour is looked through to its end, older ones are not */
         }
         e = at_end(e, &r.house);
     }

@@ -332,13 +332,13 @@ static void a_damaged_file_is_set_aside(void **state)
             94),
         94);
     assert_int_equal(close(fd), 0);
-    j = open_at(path, NULL, &aside);
+    j = open_at(path, "unix", &aside);
     assert_true(aside);
     add(j, JOURNAL_RCPT_OK, 1, T0, "bob@demo.test");
     assert_int_equal(journal_db_commit(j, T0), OK);
     journal_db_close(&j);
     assert_int_equal(access(aside_path, F_OK), 0);
-    j = open_at(path, NULL, &aside);
+    j = open_at(path, "unix", &aside);
     assert_false(aside);
     assert_int_equal(of_mail(j, 1).n, 1);
     journal_db_close(&j);
