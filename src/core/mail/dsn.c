@@ -76,7 +76,7 @@ static void dsn_xtext(slice s, struct buf *out)
 /* Appends "Name: prefix value" with the value cleaned. */
 static enum err dsn_field(struct buf *out, const char *name, const char *prefix, slice value, bool utf8)
 {
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     buf_init(&text, DSN_VALUE_MAX + 64);
     (void)buf_str(&text, prefix); /* it has room */
     dsn_clean(value, utf8, &text);
@@ -86,7 +86,7 @@ static enum err dsn_field(struct buf *out, const char *name, const char *prefix,
 
 static enum err dsn_date_field(struct buf *out, const char *name, time_ms at)
 {
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     enum err e;
     if (at == 0)
         return OK;
@@ -123,7 +123,7 @@ static enum dsn_action dsn_worst(const struct dsn *dsn)
 
 static enum err dsn_subject(const struct dsn *dsn, struct buf *out)
 {
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     buf_init(&text, 2048);
     (void)buf_append(&text, dsn_words_table[dsn_worst(dsn)].subject); /* both have room */
     if (dsn->original_subject.n) {
@@ -135,7 +135,8 @@ static enum err dsn_subject(const struct dsn *dsn, struct buf *out)
 
 static enum err dsn_header(const struct dsn *dsn, bool utf8, struct buf *out)
 {
-    struct buf CLEANUP(buf_done) to, CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) to = {0};
+    struct buf CLEANUP(buf_done) text = {0};
     enum header_write_flags flags = HEADER_STRUCTURED | (utf8 ? HEADER_UTF8 : HEADER_ENCODE);
     enum err e = dsn_mailbox_text(dsn->to, &to);
     buf_init(&text, 4096);
@@ -183,7 +184,7 @@ static enum err dsn_part(const struct dsn *dsn, const char *type, const char *ct
 
 static enum err dsn_words_recipient(const struct dsn_recipient *r, struct buf *text)
 {
-    struct buf CLEANUP(buf_done) address;
+    struct buf CLEANUP(buf_done) address = {0};
     enum err e = dsn_mailbox_text(r->recipient, &address);
     if (e)
         return e;
@@ -219,7 +220,7 @@ static enum err dsn_words_recipient(const struct dsn_recipient *r, struct buf *t
 
 static enum err dsn_words_part(const struct dsn *dsn, struct buf *out)
 {
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     enum err e = OK;
     buf_init(&text, DSN_TEXT_MAX);
     (void)buf_str(&text, "This is the mail server ");
@@ -250,7 +251,7 @@ static enum err dsn_words_part(const struct dsn *dsn, struct buf *out)
 
 static enum err dsn_status_message(const struct dsn *dsn, struct buf *out)
 {
-    struct buf CLEANUP(buf_done) id;
+    struct buf CLEANUP(buf_done) id = {0};
     enum err e = OK;
     buf_init(&id, DSN_VALUE_MAX);
     dsn_xtext(slice_sub(dsn->envelope_id, 0, DSN_VALUE_MAX), &id);
@@ -263,7 +264,8 @@ static enum err dsn_status_message(const struct dsn *dsn, struct buf *out)
 
 static enum err dsn_status_recipient(const struct dsn_recipient *r, bool utf8, struct buf *out)
 {
-    struct buf CLEANUP(buf_done) address, CLEANUP(buf_done) original;
+    struct buf CLEANUP(buf_done) address = {0};
+    struct buf CLEANUP(buf_done) original = {0};
     enum err e = dsn_mailbox_text(r->recipient, &address);
     buf_init(&original, DSN_VALUE_MAX);
     dsn_xtext(slice_sub(r->original, 0, DSN_VALUE_MAX), &original);
@@ -302,7 +304,7 @@ static enum err dsn_status_part(const struct dsn *dsn, bool utf8, struct buf *ou
 
 static enum err dsn_original_part(const struct dsn *dsn, struct buf *out)
 {
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     slice header = slice_sub(dsn->original_header, 0, header_end(dsn->original_header));
     enum err e = dsn_part(dsn, "text/rfc822-headers", "quoted-printable", out);
     if (e)

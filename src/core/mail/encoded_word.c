@@ -165,7 +165,8 @@ static enum err encoded_word_decode(slice s, struct buf *bytes, struct buf *out)
 
 bool encoded_word_text(slice line, struct arena *a, slice *out)
 {
-    struct buf CLEANUP(buf_done) bytes, CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) bytes = {0};
+    struct buf CLEANUP(buf_done) text = {0};
     if (encoded_word_is_plain(line)) {
         *out = line;
         return true;

@@ -12,7 +12,7 @@ uint32_t mail_received_count(slice header)
 static bool loop_is_address(slice value, slice key)
 {
     struct mailbox m;
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     value = slice_trim(value);
     if (value.n >= 2 && value.p[0] == '<' && value.p[value.n - 1] == '>')
         value = slice_sub(value, 1, value.n - 1);

@@ -77,7 +77,8 @@ static bool mail_text_is_text(const struct part_entry *p)
 enum err mail_text_each(const slice *pieces, size_t n, const struct part_table *t, size_t max_bytes,
                         mail_text_fn *fn, void *arg)
 {
-    struct buf CLEANUP(buf_done) bytes, CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) bytes = {0};
+    struct buf CLEANUP(buf_done) text = {0};
     buf_init(&bytes, max_bytes);
     buf_init(&text, max_bytes);
     for (size_t i = 0; i < t->n && max_bytes; i++) {
@@ -105,7 +106,7 @@ enum err mail_text_each(const slice *pieces, size_t n, const struct part_table *
 
 enum err mail_text_part(const struct part_entry *part, slice body, struct buf *out)
 {
-    struct buf CLEANUP(buf_done) bytes;
+    struct buf CLEANUP(buf_done) bytes = {0};
     enum err e;
     buf_init(&bytes, body.n);
     e = part_decode(part->cte, body, &bytes); /* never longer than what is decoded */
@@ -232,7 +233,7 @@ bool mail_text_preview(const slice *pieces, size_t n, const struct part_table *t
                        struct arena *a, slice *out)
 {
     const struct part_entry *part = preview_part(t);
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     struct part_table one;
     struct preview_job job = {&text};
     struct part_entry copy;

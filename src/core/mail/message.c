@@ -14,7 +14,7 @@
 /* The four stored texts are written one behind the other and copied out together. */
 static enum err message_stored(const struct mime *m, struct arena *a, struct mail_summary *s)
 {
-    struct buf CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) text = {0};
     size_t ends[4];
     slice all;
     enum err e;

@@ -141,7 +141,7 @@ static bool param_join(struct param_raw *raw, size_t n, size_t first, struct are
         return false;
     for (uint32_t want = 0;; want++) {
         struct param_raw *piece = NULL;
-        struct buf CLEANUP(buf_done) plain;
+        struct buf CLEANUP(buf_done) plain = {0};
         for (size_t i = first; i < n && !piece; i++)
             if (raw[i].numbered && !raw[i].done && raw[i].number == want &&
                 slice_eq(raw[i].name, raw[first].name))
@@ -245,7 +245,8 @@ const struct param *param_find(const struct param_list *list, slice name)
 
 bool param_text(const struct param *p, struct arena *a, slice *out)
 {
-    struct buf CLEANUP(buf_done) bytes, CLEANUP(buf_done) text;
+    struct buf CLEANUP(buf_done) bytes = {0};
+    struct buf CLEANUP(buf_done) text = {0};
     slice charset, rest, language, encoded;
     if (!p->extended)
         return encoded_word_text(p->value, a, out);
