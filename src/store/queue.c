@@ -334,7 +334,7 @@ enum err queue_body(struct queue *q, uint64_t id, struct buf *out)
     return e == ERR_CORRUPT ? queue_bad(q, id, "its body is damaged") : e;
 }
 
-enum err queue_each(struct queue *q, uint64_t after, bool (*fn)(void *arg, const struct queue_row *row),
+enum err queue_each(struct queue *q, uint64_t after, bool (*fn)(void *arg, const struct queue_entry *row),
                     void *arg)
 {
     struct stmt *s CLEANUP(stmt_done) = NULL;
@@ -348,11 +348,11 @@ enum err queue_each(struct queue *q, uint64_t after, bool (*fn)(void *arg, const
                 " ORDER BY m.id");
     stmt_bind_u64(s, 1, after);
     while ((e = stmt_row(s)) == OK) {
-        struct queue_row row = {.id = stmt_u64(s, 0),
-                                .quarantine = stmt_slice(s, 1),
-                                .waiting = (uint32_t)stmt_u64(s, 2),
-                                .held = (uint32_t)stmt_u64(s, 3),
-                                .due = stmt_null(s, 4) ? INT64_MAX : stmt_i64(s, 4)};
+        struct queue_entry row = {.id = stmt_u64(s, 0),
+                                  .quarantine = stmt_slice(s, 1),
+                                  .waiting = (uint32_t)stmt_u64(s, 2),
+                                  .held = (uint32_t)stmt_u64(s, 3),
+                                  .due = stmt_null(s, 4) ? INT64_MAX : stmt_i64(s, 4)};
         if (!fn(arg, &row))
             return OK;
     }

@@ -65,7 +65,7 @@ NODISCARD enum err queue_load(struct queue *q, uint64_t id, struct arena *arena,
 NODISCARD enum err queue_body(struct queue *q, uint64_t id, struct buf *out);
 
 /* One message as the schedule and the lists need it. */
-struct queue_row {
+struct queue_entry {
     uint64_t id;
     time_ms due; /* earliest of the waiting recipients; INT64_MAX when none waits */
     uint32_t waiting, held;
@@ -74,7 +74,7 @@ struct queue_row {
 /* Calls fn for each message with id > after, in order of id (which is order of arrival), until fn gives
  * false. */
 NODISCARD enum err queue_each(struct queue *q, uint64_t after,
-                              bool (*fn)(void *arg, const struct queue_row *row), void *arg);
+                              bool (*fn)(void *arg, const struct queue_entry *row), void *arg);
 /* Puts a message aside: reason is ours. */
 NODISCARD enum err queue_quarantine(struct queue *q, uint64_t id, slice reason);
 /* Upkeep, for quiet moments: takes the log into the file when it is long, gives disk space back. */

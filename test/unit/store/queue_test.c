@@ -58,7 +58,7 @@ static enum err add(struct queue *q, uint64_t id, size_t n, slice body)
     return queue_write(q, &op, 1);
 }
 
-static bool count_row(void *arg, const struct queue_row *row)
+static bool count_row(void *arg, const struct queue_entry *row)
 {
     (void)row;
     ++*(size_t *)arg;
@@ -260,7 +260,7 @@ struct tried {
     size_t good, bad, aside;
 };
 
-static bool try_row(void *arg, const struct queue_row *row)
+static bool try_row(void *arg, const struct queue_entry *row)
 {
     struct tried *t = arg;
     t->aside += row->quarantine.n > 0;

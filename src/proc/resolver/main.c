@@ -1,0 +1,6 @@
+#include "proc/resolver/resolver.h"
+
+int main(void)
+{
+    return role_main(&resolver_spec);
+}
