@@ -1,5 +1,7 @@
 #include "ipc/accounts_account.h"
 
+#include "ipc/control.h"
+
 static const struct ipc_field account_setting_fields[] = {
     IPC_NUM(struct account_setting, U64, account),
     IPC_NUM(struct account_setting, U64, quota_bytes),
@@ -35,6 +37,9 @@ static const struct ipc_message accounts_account_messages[] = {
     {ACCOUNTS_ACCOUNT_EVENTS, "events", IPC_B, IPC_ONE_WAY, 0, &account_events_shape, 0, 0},
     {ACCOUNTS_ACCOUNT_USAGE, "usage", IPC_B, IPC_ONE_WAY, 0, &account_usage_shape, 0, 0},
     {ACCOUNTS_ACCOUNT_RETIRE, "retire", IPC_A, IPC_ONE_WAY, 0, NULL, 0, 0},
+    {ACCOUNTS_ACCOUNT_PROBE, "probe", IPC_A, IPC_REQUEST, ACCOUNTS_ACCOUNT_PROBED, &control_probe_shape, 0,
+     0},
+    {ACCOUNTS_ACCOUNT_PROBED, "probed", IPC_B, IPC_REPLY, 0, &control_probed_shape, 0, 0},
 };
 
 const struct ipc_channel accounts_account_channel = {"accounts_account", 1, accounts_account_messages,

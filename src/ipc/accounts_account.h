@@ -17,6 +17,8 @@ enum accounts_account_type {
     ACCOUNTS_ACCOUNT_EVENTS = 6,
     ACCOUNTS_ACCOUNT_USAGE = 7,
     ACCOUNTS_ACCOUNT_RETIRE = 8, /* finish: sessions get BYE, then exit */
+    ACCOUNTS_ACCOUNT_PROBE = 9,  /* test builds: control_probe and control_probed of control.h */
+    ACCOUNTS_ACCOUNT_PROBED = 10,
 };
 
 /* Sent first. */

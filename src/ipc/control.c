@@ -63,12 +63,12 @@ static const struct ipc_shape control_facts_shape = IPC_SHAPE(struct control_fac
 static const struct ipc_field control_probe_fields[] = {
     IPC_NUM(struct control_probe, U32, what),
 };
-static const struct ipc_shape control_probe_shape = IPC_SHAPE(struct control_probe, control_probe_fields);
+const struct ipc_shape control_probe_shape = IPC_SHAPE(struct control_probe, control_probe_fields);
 
 static const struct ipc_field control_probed_fields[] = {
     IPC_NUM(struct control_probed, I64, result),
 };
-static const struct ipc_shape control_probed_shape = IPC_SHAPE(struct control_probed, control_probed_fields);
+const struct ipc_shape control_probed_shape = IPC_SHAPE(struct control_probed, control_probed_fields);
 
 static const struct ipc_field control_role_fields[] = {
     IPC_ENUM(struct control_role, U8, role, ROLE__COUNT - 1),

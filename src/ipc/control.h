@@ -106,6 +106,9 @@ struct control_house {
     slice hostname;
 };
 
+/* Also used by accounts_account. */
+extern const struct ipc_shape control_probe_shape, control_probed_shape;
+
 extern const struct ipc_channel control_channel;
 
 #endif

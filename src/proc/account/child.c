@@ -1,7 +1,9 @@
 #include "proc/account/child.h"
 
+#include "ipc/control.h"
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/probe.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -221,6 +223,14 @@ static void child_message(void *arg, struct chan *ch, uint16_t type, uint64_t id
     case ACCOUNTS_ACCOUNT_RETIRE:
         child_retire(c);
         break;
+#ifdef POSTHORN_PROBE
+    case ACCOUNTS_ACCOUNT_PROBE: {
+        struct control_probed reply = {probe_try(((const struct control_probe *)message)->what, NULL, 0)};
+        IGNORE_RESULT(chan_reply(c->broker, id, ACCOUNTS_ACCOUNT_PROBED, &reply, NULL, 0),
+                      "the test then fails");
+        break;
+    }
+#endif
     default:
         break;
     }
