@@ -77,10 +77,20 @@ static void fuzz_password(slice s)
         must(slice_eq(secret_view(&a), secret_view(&b)));
 }
 
+static void fuzz_verifier(slice s)
+{
+    struct scram_verifier v, again;
+    struct buf out CLEANUP(buf_done) = {.max = SCRAM_VERIFIER_TEXT_MAX};
+    if (scram_verifier_parse(s, &v) != OK)
+        return;
+    must(scram_verifier_print(&v, &out) == OK);
+    must(scram_verifier_parse(buf_view(&out), &again) == OK && memcmp(&v, &again, sizeof v) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const each[])(slice s) = {fuzz_first,  fuzz_final, fuzz_challenge,
-                                            fuzz_verify, fuzz_plain, fuzz_password};
+    static void (*const each[])(slice s) = {fuzz_first, fuzz_final,    fuzz_challenge, fuzz_verify,
+                                            fuzz_plain, fuzz_password, fuzz_verifier};
     if (size)
         each[data[0] % ARRAY_LEN(each)](slice_of(data + 1, size - 1));
     return 0;

@@ -197,3 +197,35 @@ void scram_verifier_fake(slice key, slice name, struct scram_verifier *out)
     scram__hmac(of_name, SLICE("stored"), out->stored_key);
     scram__hmac(of_name, SLICE("server"), out->server_key);
 }
+
+enum err scram_verifier_print(const struct scram_verifier *v, struct buf *out)
+{
+    buf_str(out, "SCRAM-SHA-256$");
+    buf_u64(out, v->iterations);
+    buf_byte(out, ':');
+    base64_encode(slice_of(v->salt, v->salt_n), out);
+    buf_byte(out, '$');
+    base64_encode(slice_of(v->stored_key, SCRAM_KEY_SIZE), out);
+    buf_byte(out, ':');
+    base64_encode(slice_of(v->server_key, SCRAM_KEY_SIZE), out);
+    return buf_failed(out) ? ERR_LIMIT : OK;
+}
+
+enum err scram_verifier_parse(slice text, struct scram_verifier *out)
+{
+    struct scram_verifier v = {0};
+    slice scheme, rest, front, back, iterations, salt, stored, server;
+    size_t n = 0, m = 0;
+    if (!slice_split(text, '$', &scheme, &rest) || !slice_eq(scheme, SLICE("SCRAM-SHA-256")) ||
+        !slice_split(rest, '$', &front, &back) || !slice_split(front, ':', &iterations, &salt) ||
+        !slice_split(back, ':', &stored, &server) || !slice_u32(iterations, &v.iterations))
+        return ERR_SYNTAX;
+    if (v.iterations < SCRAM_ITERATIONS_MIN || v.iterations > SCRAM_ITERATIONS_MAX)
+        return ERR_LIMIT;
+    if (scram__decode(salt, v.salt, sizeof v.salt, &v.salt_n) != OK || v.salt_n == 0 ||
+        scram__decode(stored, v.stored_key, SCRAM_KEY_SIZE, &n) != OK || n != SCRAM_KEY_SIZE ||
+        scram__decode(server, v.server_key, SCRAM_KEY_SIZE, &m) != OK || m != SCRAM_KEY_SIZE)
+        return ERR_SYNTAX;
+    *out = v;
+    return OK;
+}

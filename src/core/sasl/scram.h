@@ -61,6 +61,11 @@ NODISCARD enum err scram_verifier_make(slice password, const uint8_t salt[SCRAM_
  * fits it. */
 void scram_verifier_fake(slice key, slice name, struct scram_verifier *out);
 
+/* A verifier as text, as others keep it too: SCRAM-SHA-256$ITERATIONS:SALT$STORED_KEY:SERVER_KEY, base64. */
+#define SCRAM_VERIFIER_TEXT_MAX 256
+enum err scram_verifier_print(const struct scram_verifier *v, struct buf *out);
+/* ERR_SYNTAX, or ERR_LIMIT when the iterations are out of bounds. */
+NODISCARD enum err scram_verifier_parse(slice text, struct scram_verifier *out);
 /* Random bytes as a nonce: base64 has no comma in it. */
 void scram_nonce(const uint8_t random[SCRAM_RANDOM_SIZE], uint8_t out[SCRAM_NONCE_SIZE]);
 

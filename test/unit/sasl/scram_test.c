@@ -301,12 +301,32 @@ static void digests(void **state)
     assert_int_equal(out[0], 0xb6);
 }
 
+static void verifier_text(void **state)
+{
+    static const char text[] =
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$"
+        "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+    struct scram_verifier v, want;
+    struct buf out CLEANUP(buf_done) = {.max = SCRAM_VERIFIER_TEXT_MAX};
+    (void)state;
+    vector_verifier(&want);
+    assert_int_equal(scram_verifier_parse(slice_str(text), &v), OK);
+    assert_memory_equal(&v, &want, sizeof v);
+    assert_int_equal(scram_verifier_print(&v, &out), OK);
+    assert_slice(buf_view(&out), text);
+    for (size_t n = 0; n < sizeof text - 1; n++)
+        assert_int_not_equal(scram_verifier_parse(slice_of(text, n), &v), OK);
+    assert_int_equal(scram_verifier_parse(SLICE("SCRAM-SHA-256$1:AAAA$AAAA:AAAA"), &v), ERR_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digests),     cmocka_unit_test(rfc7677_server),    cmocka_unit_test(rfc7677_client),
-        cmocka_unit_test(both_sides),  cmocka_unit_test(wrong_firsts),      cmocka_unit_test(wrong_finals),
-        cmocka_unit_test(wrong_order), cmocka_unit_test(client_is_careful), cmocka_unit_test(passwords),
+        cmocka_unit_test(digests),        cmocka_unit_test(rfc7677_server),
+        cmocka_unit_test(rfc7677_client), cmocka_unit_test(both_sides),
+        cmocka_unit_test(wrong_firsts),   cmocka_unit_test(wrong_finals),
+        cmocka_unit_test(wrong_order),    cmocka_unit_test(client_is_careful),
+        cmocka_unit_test(passwords),      cmocka_unit_test(verifier_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

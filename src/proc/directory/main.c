@@ -1,0 +1,6 @@
+#include "proc/directory/directory.h"
+
+int main(void)
+{
+    return role_main(&directory_spec);
+}
