@@ -10,6 +10,7 @@
 
 struct tls {
     SSL *ssl;
+    struct tls_ctx *ctx;
     struct buf in, out;
     size_t in_at, out_at; /* of these so many bytes are used up */
     bool server;
@@ -94,6 +95,8 @@ static enum err tls_new(struct tls_ctx *c, struct tls **out)
     if (!t)
         return ERR_MEMORY;
     t->server = c->server;
+    t->ctx = c;
+    c->refs++;
     buf_init(&t->in, TLS_IN_MAX);
     buf_init(&t->out, TLS_OUT_MAX);
     t->ssl = SSL_new(c->ssl);
@@ -172,6 +175,7 @@ void tls_free(struct tls **t)
     if (!t || !*t)
         return;
     SSL_free((*t)->ssl);
+    tls_ctx_free(&(*t)->ctx);
     buf_done(&(*t)->in);
     buf_done(&(*t)->out);
     free(*t);
@@ -257,6 +261,11 @@ enum err tls_read(struct tls *t, uint8_t *room, size_t n, size_t *out_n)
     if (e == OK)
         *out_n = got;
     return e;
+}
+
+size_t tls_write_room(const struct tls *t)
+{
+    return (TLS_OUT_MAX - (t->out.n - t->out_at)) / RECORD_ROOM * RECORD_MAX;
 }
 
 enum err tls_write(struct tls *t, slice plain, size_t *out_used)

@@ -89,8 +89,9 @@ struct tls_facts {
  * before the process is locked in; calling it again is harmless. */
 NODISCARD enum err tls_setup(void);
 
-/* *out is freed with tls_ctx_free(), after its connections. ERR_CONFIG with detail when a certificate does
- * not parse or its key is neither P-256 nor RSA of 2048 to 4096 bits. detail may be NULL. */
+/* *out is given back with tls_ctx_free(); connections that run keep what they need. ERR_CONFIG with detail
+ * when a certificate does not parse or its key is neither P-256 nor RSA of 2048 to 4096 bits. detail may be
+ * NULL. */
 NODISCARD enum err tls_server_new(const struct tls_server_options *o, struct tls_ctx **out,
                                   struct err_detail *detail);
 NODISCARD enum err tls_client_new(const struct tls_client_options *o, struct tls_ctx **out,
@@ -120,6 +121,8 @@ NODISCARD enum err tls_handshake(struct tls *t);
 NODISCARD enum err tls_read(struct tls *t, uint8_t *room, size_t n, size_t *out_n);
 /* Encrypts as much of plain as there is room for; *out_used tells how much, may be 0: send first. */
 NODISCARD enum err tls_write(struct tls *t, slice plain, size_t *out_used);
+/* How many bytes tls_write() would take now. */
+size_t tls_write_room(const struct tls *t);
 /* Queues close_notify, once. The connection may still be read. */
 void tls_close(struct tls *t);
 /* Ciphertext to be sent; lives until the next call. tls_sent() drops its first n bytes. */

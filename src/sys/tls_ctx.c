@@ -44,6 +44,7 @@ static enum err ctx_new(const SSL_METHOD *method, struct tls_ctx **out)
     struct tls_ctx *c = calloc(1, sizeof(*c));
     if (!c)
         return ERR_MEMORY;
+    c->refs = 1;
     c->ssl = SSL_CTX_new(method);
     if (!c->ssl || SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION) != 1) {
         tls_ctx_free(&c);
@@ -62,11 +63,14 @@ void tls_ctx_free(struct tls_ctx **c)
 {
     if (!c || !*c)
         return;
-    X509_free((*c)->client_cert);
-    EVP_PKEY_free((*c)->client_key);
-    SSL_CTX_free((*c)->ssl);
-    free(*c);
+    struct tls_ctx *x = *c;
     *c = NULL;
+    if (--x->refs > 0)
+        return; /* its last connection sees to it */
+    X509_free(x->client_cert);
+    EVP_PKEY_free(x->client_key);
+    SSL_CTX_free(x->ssl);
+    free(x);
 }
 
 static BIO *pem_open(slice pem, size_t most)

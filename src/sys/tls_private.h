@@ -9,6 +9,7 @@
 
 struct tls_ctx {
     SSL_CTX *ssl;
+    unsigned refs; /* who made it, and each connection */
     bool server;
     uint8_t alpn[TLS_ALPN_MAX]; /* accepted names in wire form: length, name, ... */
     size_t n_alpn;

@@ -121,7 +121,7 @@ static size_t conn_room_in(const struct conn *c)
 /* Shows the protocol new plaintext bytes (they lie in conn_room), then keeps what it left. */
 static void conn_deliver(struct conn *c, slice bytes)
 {
-    if (c->in.n > c->in_at || bytes.n == 0) {
+    if (c->in.n > c->in_at && bytes.n) {
         enum err e = conn_keep(&c->in, &c->in_at, bytes);
         must(e == OK); /* no more was read than there was room for */
     } else {
@@ -262,6 +262,13 @@ bool conn_has_unsent(const struct conn *c)
     return c->out.n > c->out_at || (c->tls && tls_pending(c->tls).n);
 }
 
+size_t conn_write_room(const struct conn *c)
+{
+    if (c->closing || c->handshaking)
+        return 0;
+    return c->tls ? tls_write_room(c->tls) : CONN_OUT_MAX - (c->out.n - c->out_at);
+}
+
 size_t conn_write(struct conn *c, slice s)
 {
     size_t used = 0;
@@ -394,11 +401,13 @@ static void conn_free(struct conn *c)
     free(c);
 }
 
-/* The client's last byte was read; the protocol has seen all that came before. */
+/* The client's last byte was read, and the protocol has been shown all that came before. */
 static void conn_tell_eof(struct conn *c)
 {
     if (!c->eof || c->told_eof || c->closing || c->handshaking)
         return;
+    if (c->tls && (c->paused || conn_room_in(c) == 0))
+        return; /* TLS may hold more than there was room for */
     c->told_eof = true;
     if (c->protocol->on_eof)
         c->protocol->on_eof(c->arg, c);

@@ -48,7 +48,8 @@ struct conn_protocol {
     void (*on_tls)(void *arg, struct conn *c, enum err e);
     /* The moment of conn_set_deadline() has come. */
     void (*on_deadline)(void *arg, struct conn *c);
-    /* The client sent its last byte (half-close). NULL: the connection is closed once all is written. */
+    /* The client sent its last byte (half-close), and conn_unread() is all there is of it. NULL: the
+     * connection is closed once all is written; who still owes an answer has to say so here. */
     void (*on_eof)(void *arg, struct conn *c);
     /* This process is to end soon: finish what runs and close. NULL: closed at once. */
     void (*on_drain)(void *arg, struct conn *c);
@@ -107,6 +108,8 @@ void conn_used(struct conn *c, size_t n);
 void conn_again(struct conn *c);
 /* No reading while true: for protocols that wait for somebody else and have had enough. */
 void conn_pause(struct conn *c, bool pause);
+/* More room for unread bytes, and so larger reads (message bodies, after a login). Not less than is unread
+ * now. */
 void conn_set_in_max(struct conn *c, size_t n);
 
 /* Takes as many bytes as there is room for (all, usually) and sends them at the end of the turn. 0 after
@@ -118,6 +121,8 @@ void conn_say(struct conn *c, slice s);
 /* Calls on_drained once all that was written has left. */
 void conn_want_drained(struct conn *c);
 bool conn_has_unsent(const struct conn *c);
+/* How many bytes conn_write() would take now. */
+size_t conn_write_room(const struct conn *c);
 
 /* Begins the server's side of a handshake; what was written before leaves in clear first. on_tls tells.
  * ERR_STATE when unread clear bytes are there or TLS is on: the protocol has to close then. */

@@ -40,7 +40,7 @@ struct edge {
     struct list listeners;
     struct block_count *blocks; /* of listener.c */
     bool draining;
-    struct loop_timer housekeeping;
+    struct loop_timer housekeeping, certificates_timer;
 
     /* For those who speak SMTP. */
     uint64_t body_bytes; /* of bodies in memory now, against limits.body_bytes */
