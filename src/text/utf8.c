@@ -100,6 +100,14 @@ bool utf8_is_ascii(slice s)
     return utf8_skip_ascii(s, 0) == s.n;
 }
 
+bool utf8_has_c1(slice s)
+{
+    for (size_t i = 0; i + 1 < s.n; i++)
+        if (s.p[i] == 0xC2 && s.p[i + 1] < 0xA0)
+            return true;
+    return false;
+}
+
 size_t utf8_incomplete_tail(slice s)
 {
     for (size_t back = 1; back <= 3 && back <= s.n; back++) {

@@ -19,6 +19,8 @@ static inline bool utf8_valid(slice s)
 }
 /* Is every byte below 128? */
 bool utf8_is_ascii(slice s);
+/* Does valid s hold one of the control characters U+0080..U+009F? */
+bool utf8_has_c1(slice s);
 /* How many bytes at the end of s are the beginning of a sequence that may still become complete (0..3). */
 size_t utf8_incomplete_tail(slice s);
 /* Writes one code point; surrogates and values above U+10FFFF become U+FFFD. Returns its length. */

@@ -58,6 +58,9 @@ static void dsn_clean(slice s, bool utf8, struct buf *out)
         size_t good = start + utf8_valid_prefix(slice_from(buf_view(out), start));
         buf_truncate(out, good);
     }
+    for (size_t i = start; utf8 && i + 1 < out->n; i++)
+        if (out->p[i] == 0xC2 && out->p[i + 1] < 0xA0) /* control characters of two bytes */
+            out->p[i] = out->p[i + 1] = ' ';
 }
 
 /* xtext = "+" hex hex for what is not printable (RFC 3461 §4) */

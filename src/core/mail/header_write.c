@@ -24,7 +24,7 @@ static bool header_value_ok(slice value)
     for (size_t i = 0; i < value.n; i++)
         if ((value.p[i] < 32 && value.p[i] != '\t') || value.p[i] == 127)
             return false;
-    return utf8_valid(value);
+    return utf8_valid(value) && !utf8_has_c1(value);
 }
 
 /* The next word with the blanks before it. */

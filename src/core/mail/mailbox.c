@@ -124,7 +124,7 @@ static enum err mailbox_read(struct cursor *c, unsigned allow, struct mailbox *m
     enum err e = quoted ? mailbox_quoted_string(c, allow, m) : mailbox_dot_string(c, allow, m);
     if (e)
         return e;
-    if (m->utf8 && !utf8_valid(mailbox_local(m)))
+    if (m->utf8 && (!utf8_valid(mailbox_local(m)) || utf8_has_c1(mailbox_local(m))))
         return ERR_SYNTAX;
     if (cursor_take(c, '@'))
         return mailbox_domain_parse(c, allow, m);
