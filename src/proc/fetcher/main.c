@@ -1,0 +1,6 @@
+#include "proc/fetcher/fetcher.h"
+
+int main(void)
+{
+    return role_main(&fetcher_spec);
+}
