@@ -1,0 +1,70 @@
+/* What smtp_message.c and smtp_deliver.c share. */
+#ifndef POSTHORN_PROC_EDGE_SMTP_MESSAGE_PRIVATE_H
+#define POSTHORN_PROC_EDGE_SMTP_MESSAGE_PRIVATE_H
+
+#include "base/arena.h"
+#include "ipc/x_directory.h"
+#include "proc/edge/smtp_message.h"
+#include "sys/body.h"
+
+struct message_rcpt;
+
+/* Where a recipient's mail goes: an account of ours, or an address elsewhere. */
+struct message_target {
+    struct message_rcpt *rcpt;
+    bool local;
+    bool done;     /* it is in the account's database */
+    bool repeated; /* another target of this message is the same account: this one counts for nothing */
+    uint64_t account;
+    slice ticket, address, detail;
+    enum err err; /* why it is not done */
+};
+
+struct message_rcpt {
+    struct message *message;
+    struct message_rcpt *next;
+    uint32_t token;
+    bool asked, accepted;
+    slice address; /* as in RCPT */
+    slice orcpt;
+    unsigned notify;
+    struct message_target *targets;
+    size_t n_targets;
+};
+
+struct message {
+    struct edge *edge;
+    message_reply_fn reply; /* NULL: the client is gone */
+    void *arg;
+    uint32_t token;
+    uint64_t id;
+    struct arena arena;
+    struct message_from from;
+    struct smtp_mail mail;
+    slice sender;
+    struct message_rcpt *rcpts; /* in the order of their commands */
+    size_t n_rcpts;             /* accepted ones */
+    size_t n_asked;             /* these and those directory was not heard about yet */
+    size_t envelope_bytes;
+    struct body_writer body;
+    enum err body_err;
+    uint64_t counted_bytes; /* in edge->body_bytes */
+    int fd;                 /* the sealed body */
+    time_ms received_at;
+    bool junk;
+    slice judge_prefix, message_id;
+    bool delivering;
+    size_t waiting;  /* deliveries that run */
+    slice full_text; /* what an account said that could not take it */
+};
+
+void message__tell(struct message *m, struct journal_event event);
+void message__free(struct message *m);
+/* Ends the message with this reply. */
+void message__reply(struct message *m, int code, const char *status, slice text);
+/* 550 for an address that is not theirs to use. */
+void message__reply_sender(struct message *m, const struct sender_answer *a);
+/* The verdict is fine: to accounts and queue. */
+void message__deliver(struct message *m);
+
+#endif
