@@ -1,0 +1,165 @@
+/* The real keys and the real edge under their rights, joined by their channel: a client's handshake is signed
+ * by keys, and edge greets. keys dies and comes back: new handshakes wait for it and work again; a handshake
+ * without keys fails alone. Then edge drains. THREATS 50, 51. */
+#include "jail/roles.h"
+#include "lib/test.h"
+
+#include "ipc/x_keys.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
+#include "sys/net.h"
+#include "sys/tls.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WAIT_MS 10000
+
+static void give_channel(struct played *p, enum role peer, const struct ipc_channel *def, bool asks, int fd)
+{
+    struct control_channel_end m = {(uint8_t)peer, 0, slice_str(def->name), asks};
+    assert_int_equal(chan_write_wait(p->control, &control_channel, CONTROL_CHANNEL, 0, &m, &fd, 1), OK);
+}
+
+static void join_keys(struct played *edge, struct played *keys)
+{
+    int fds[2];
+    assert_int_equal(chan_pair(fds), OK);
+    give_channel(edge, ROLE_KEYS, &x_keys_channel, true, fds[0]);
+    give_channel(keys, ROLE_EDGE, &x_keys_channel, false, fds[1]);
+    fd_done(&fds[0]);
+    fd_done(&fds[1]);
+}
+
+static uint16_t give_listener(struct played *edge, enum service service)
+{
+    struct ip ip = ip_from_v4((const uint8_t[]){127, 0, 0, 1});
+    struct err_detail d;
+    int fd = -1;
+    assert_int_equal(net_listen(&ip, 0, &fd, &d), OK);
+    uint16_t port = net_port(fd);
+    struct control_listener m = {(uint8_t)service, false, SLICE("127.0.0.1:0")};
+    assert_int_equal(chan_write_wait(edge->control, &control_channel, CONTROL_LISTENER, 0, &m, &fd, 1), OK);
+    fd_done(&fd);
+    return port;
+}
+
+static void wait_for(int fd, short events)
+{
+    struct pollfd p = {fd, events, 0};
+    assert_int_equal(poll(&p, 1, WAIT_MS), 1);
+}
+
+static int connect_to(uint16_t port)
+{
+    struct ip ip = ip_from_v4((const uint8_t[]){127, 0, 0, 1});
+    int fd = -1;
+    assert_int_equal(net_connect(&ip, port, &fd), OK);
+    wait_for(fd, POLLOUT);
+    return fd;
+}
+
+/* One round: what we have goes out, what comes goes in. ERR_CLOSED at the end. */
+static enum err round_trip(int fd, struct tls *t)
+{
+    uint8_t room[16384];
+    size_t n = 0;
+    slice s = tls_pending(t);
+    while (s.n) {
+        assert_int_equal(net_write(fd, s, &n), OK);
+        tls_sent(t, n);
+        s = tls_pending(t);
+    }
+    wait_for(fd, POLLIN);
+    enum err e = net_read(fd, room, sizeof(room), &n);
+    if (e == OK)
+        e = tls_feed(t, slice_of(room, n));
+    return e;
+}
+
+/* Shakes hands; on OK the greeting is in out. */
+static enum err greet(uint16_t port, char out[512])
+{
+    struct tls_client_options o = {0};
+    struct tls_ctx *ctx = NULL;
+    struct tls *t = NULL;
+    size_t n = 0;
+    int fd = connect_to(port);
+    assert_int_equal(tls_client_new(&o, &ctx, NULL), OK);
+    assert_int_equal(tls_connect(ctx, SLICE("jail.test"), SLICE("imap"), TLS_VERIFY_RECORD, &t), OK);
+    enum err e = tls_handshake(t);
+    while (e == ERR_AGAIN) {
+        enum err r = round_trip(fd, t);
+        e = r == OK ? tls_handshake(t) : r;
+    }
+    out[0] = 0;
+    while (e == OK && n == 0) {
+        enum err r = tls_read(t, (uint8_t *)out, 511, &n);
+        if (r == OK)
+            out[n] = 0;
+        else
+            e = r == ERR_AGAIN ? round_trip(fd, t) : r;
+    }
+    tls_free(&t);
+    tls_ctx_free(&ctx);
+    fd_done(&fd);
+    return e;
+}
+
+static void kill_role(struct played *p)
+{
+    assert_int_equal(kill(p->pid, SIGKILL), 0);
+    played_end(p);
+}
+
+static void test_handshakes_through_keys(void **state)
+{
+    (void)state;
+    struct played edge, keys;
+    char hello[512];
+    played_start(&keys, ROLE_KEYS);
+    played_start(&edge, ROLE_EDGE);
+    join_keys(&edge, &keys);
+    uint16_t port = give_listener(&edge, SERVICE_IMAPS);
+    played_ready(&keys);
+    played_ready(&edge);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(greet(port, hello), OK);
+        assert_true(slice_starts(slice_str(hello), SLICE("* OK")));
+        assert_non_null(strstr(hello, "AUTH=SCRAM-SHA-256"));
+    }
+    kill_role(&keys);
+    assert_int_not_equal(greet(port, hello), OK); /* alone; nobody else is hurt */
+    played_start(&keys, ROLE_KEYS);
+    join_keys(&edge, &keys);
+    played_ready(&keys);
+    /* The edge may still try with the certificate of the first keys for a moment: it has a new key pair now.
+     */
+    enum err e = ERR_TLS;
+    for (int i = 0; i < 50 && e != OK; i++)
+        e = greet(port, hello);
+    assert_int_equal(e, OK);
+
+    struct control_drain drain = {5000};
+    assert_int_equal(chan_write_wait(edge.control, &control_channel, CONTROL_DRAIN, 0, &drain, NULL, 0), OK);
+    int status;
+    time_ms before = clock_mono();
+    assert_int_equal(waitpid(edge.pid, &status, 0), edge.pid);
+    assert_true(clock_mono() - before < 10000);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    edge.pid = 0;
+    played_end(&edge);
+    played_end(&keys);
+}
+
+int main(int argc, char **argv)
+{
+    must(argc == 2);
+    must(tls_setup() == OK);
+    played_build = argv[1];
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_handshakes_through_keys)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
