@@ -30,6 +30,7 @@ struct edge {
     struct loop *loop;
     char hostname[256];
     struct edge_limits limits;
+    uint32_t fds_room; /* connections there are descriptors for */
 
     struct tls_ctx *tls[SERVICE__COUNT]; /* NULL: no certificate (yet); TLS is not offered then */
     struct auth_cache *auth_cache;

@@ -111,12 +111,23 @@ static void edge_housekeeping(void *arg)
 
 /* Start. */
 
+/* How many connections the descriptors are enough for: asked before the lock-in, which forbids to ask, and
+ * which will raise the soft limit to the hard one or to what rights.c says. */
+static uint32_t edge_fds_room(void)
+{
+    struct rlimit files;
+    must(getrlimit(RLIMIT_NOFILE, &files) == 0);
+    size_t n = size_min(files.rlim_max, edge_rights.fds_max);
+    return (uint32_t)(n > 2 * FDS_SPARE ? (n - FDS_SPARE) / 2 : FDS_SPARE / 2);
+}
+
 static enum err edge_prepare(struct role_self *r, struct err_detail *detail)
 {
     struct edge *e = &edge_self;
     r->state = e;
     e->role = r;
     digest_warm_up();
+    e->fds_room = edge_fds_room();
     e->auth_cache = auth_cache_new(AUTH_CACHE);
     enum err err = tls_setup();
     if (err != OK)
@@ -137,11 +148,8 @@ static void edge_settings(struct edge *e, struct role_self *r)
     l->connections = (uint32_t)role_setting_u64(r, "connections", 10000);
     l->connections_per_network = (uint32_t)role_setting_u64(r, "connections-per-network", 20);
     l->body_bytes = role_setting_u64(r, "body-memory", 256u << 20);
-    struct rlimit files;
-    must(getrlimit(RLIMIT_NOFILE, &files) == 0);
-    uint64_t room = files.rlim_cur > 2 * FDS_SPARE ? (files.rlim_cur - FDS_SPARE) / 2 : FDS_SPARE / 2;
-    if (l->connections > room)
-        l->connections = (uint32_t)room;
+    if (l->connections > e->fds_room)
+        l->connections = e->fds_room;
 }
 
 static enum err edge_start(struct role_self *r, struct err_detail *detail)
