@@ -81,7 +81,7 @@ static enum err round_trip(int fd, struct tls *t)
 }
 
 /* Shakes hands; on OK the greeting is in out. */
-static enum err greet(uint16_t port, char out[512])
+static enum err greet_as(uint16_t port, const char *alpn, char out[512])
 {
     struct tls_client_options o = {0};
     struct tls_ctx *ctx = NULL;
@@ -89,7 +89,7 @@ static enum err greet(uint16_t port, char out[512])
     size_t n = 0;
     int fd = connect_to(port);
     assert_int_equal(tls_client_new(&o, &ctx, NULL), OK);
-    assert_int_equal(tls_connect(ctx, SLICE("jail.test"), SLICE("imap"), TLS_VERIFY_RECORD, &t), OK);
+    assert_int_equal(tls_connect(ctx, SLICE("jail.test"), slice_str(alpn), TLS_VERIFY_RECORD, &t), OK);
     enum err e = tls_handshake(t);
     while (e == ERR_AGAIN) {
         enum err r = round_trip(fd, t);
@@ -103,10 +103,34 @@ static enum err greet(uint16_t port, char out[512])
         else
             e = r == ERR_AGAIN ? round_trip(fd, t) : r;
     }
+    if (e == ERR_TLS)
+        (void)snprintf(out, 512, "%s", tls_trouble(t));
     tls_free(&t);
     tls_ctx_free(&ctx);
     fd_done(&fd);
     return e;
+}
+
+static enum err greet(uint16_t port, char out[512])
+{
+    return greet_as(port, "imap", out);
+}
+
+/* Says something in clear, all at once, and hears what comes until the server ends the connection. */
+static void shout(uint16_t port, const char *words, char out[4096])
+{
+    int fd = connect_to(port);
+    size_t n = 0, got = 0;
+    enum err e = OK;
+    assert_int_equal(net_write(fd, slice_str(words), &n), OK);
+    while (e == OK && got < 4095) {
+        wait_for(fd, POLLIN);
+        e = net_read(fd, out + got, 4095 - got, &n);
+        got += e == OK ? n : 0;
+    }
+    assert_int_equal(e, ERR_CLOSED);
+    out[got] = 0;
+    fd_done(&fd);
 }
 
 static void kill_role(struct played *p)
@@ -155,11 +179,48 @@ static void test_handshakes_through_keys(void **state)
     played_end(&keys);
 }
 
+/* THREATS 13 and 14 at the real ports. */
+static void test_foreign_protocols(void **state)
+{
+    (void)state;
+    static const char http[] =
+        "POST / HTTP/1.1\r\nHost: canary.example\r\nContent-Length: 3\r\n\r\nMAIL FROM:<canary>\r\n";
+    struct played edge, keys;
+    char got[4096], hello[512];
+    played_start(&keys, ROLE_KEYS);
+    played_start(&edge, ROLE_EDGE);
+    join_keys(&edge, &keys);
+    const uint16_t smtp = give_listener(&edge, SERVICE_SMTP),
+                   submissions = give_listener(&edge, SERVICE_SUBMISSIONS),
+                   imaps = give_listener(&edge, SERVICE_IMAPS);
+    played_ready(&keys);
+    played_ready(&edge);
+    const uint16_t ports[] = {smtp, submissions, imaps};
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        shout(ports[i], http, got);
+        assert_null(strstr(got, "canary"));
+        assert_null(strstr(got, "HTTP"));
+        if (ports[i] != smtp)
+            assert_true(strlen(got) <= 7); /* an alert */
+    }
+    assert_int_equal(greet_as(imaps, "h2", hello), ERR_TLS);
+    assert_non_null(strstr(hello, "no application protocol"));
+    assert_int_equal(greet_as(submissions, "imap", hello), ERR_TLS);
+    assert_int_equal(greet_as(submissions, "", hello), OK);
+    assert_true(slice_starts(slice_str(hello), SLICE("220 ")));
+    shout(smtp, "EHLO a.example\r\nSTARTTLS\r\nMAIL FROM:<x@a.example>\r\n", got);
+    assert_null(strstr(got, "250 2.1.0"));
+    assert_non_null(strstr(got, "STARTTLS")); /* offered, so the rest was about the bytes behind it */
+    played_end(&edge);
+    played_end(&keys);
+}
+
 int main(int argc, char **argv)
 {
     must(argc == 2);
     must(tls_setup() == OK);
     played_build = argv[1];
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_handshakes_through_keys)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_handshakes_through_keys),
+                                       cmocka_unit_test(test_foreign_protocols)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,10 @@ static void edge_contexts(struct edge *e, const struct certificates *m)
     struct tls_certificate rows[TLS_CERTIFICATES];
     struct err_detail detail;
     size_t n = size_min(m->n_certificates, TLS_CERTIFICATES);
+    if (n == 0)
+        log_warning(
+            "there is no TLS certificate: STARTTLS is not offered, submissions and imaps do not answer; the "
+            "setting `tls` names one");
     for (size_t i = 0; i < n; i++)
         rows[i] = (struct tls_certificate){m->certificates[i].chain, m->certificates[i].key};
     for (unsigned s = 0; s < SERVICE__COUNT; s++) {
