@@ -27,7 +27,7 @@ static inline void mime_check_list(slice s)
             size_t i = 0;
             while (i < s.n && s.p[i] != '"') {
                 i += s.p[i] == '\\' ? 2 : 1;
-                must(i < s.n && s.p[i] >= 32 && s.p[i] < 127);
+                must(i < s.n && (s.p[i] == '\t' || (s.p[i] >= 32 && s.p[i] < 127)));
             }
             must(i < s.n);
             s = slice_from(s, i + 1);

@@ -187,7 +187,7 @@ static void address_dot_or_at(struct address_reader *r, uint8_t c)
     }
     run_put(&r->word, slice_of(&c, 1));
     if (c == '@') {
-        if (r->at)
+        if (r->at && !r->in_route)
             r->dirty = true; /* "a@b@c": the last one divides */
         r->at = r->word.n - r->word.from;
     }
@@ -316,11 +316,10 @@ static void address_special(struct address_reader *r, uint8_t c)
         return;
     case ';':
         address_flush(r);
-        if (r->in_group)
-            (void)address_push(r, ADDRESS_GROUP_END); /* a full list is flagged */
-        else
+        if (!r->in_group)
             r->dirty = true;
-        r->in_group = false;
+        else if (address_push(r, ADDRESS_GROUP_END))
+            r->in_group = false; /* else the list is full, and its end is written at the end */
         return;
     case ':':
         if (r->in_group || r->angle_done) {

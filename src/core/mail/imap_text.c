@@ -9,32 +9,32 @@ static bool imap_text_is_dropped(uint8_t c)
 
 void imap_text_string(struct buf *out, slice s)
 {
-    size_t escapes = 0, dropped = 0;
+    size_t escapes = 0, dropped = 0, n = 0;
     bool plain = s.n <= IMAP_TEXT_QUOTED_MAX;
     uint8_t *p;
     for (size_t i = 0; i < s.n; i++) {
+        bool drop = imap_text_is_dropped(s.p[i]);
         escapes += s.p[i] == '"' || s.p[i] == '\\';
-        dropped += imap_text_is_dropped(s.p[i]);
-        plain = plain && s.p[i] >= 32 && s.p[i] < 127;
+        dropped += drop;
+        plain = plain && (drop || s.p[i] == '\t' || (s.p[i] >= 32 && s.p[i] < 127));
     }
-    if (!plain) {
+    if (!plain)
         (void)buf_print(out, "{%zu}\r\n", s.n - dropped); /* a full buffer is marked */
-        for (size_t i = 0; i < s.n; i++)
-            if (!imap_text_is_dropped(s.p[i]))
-                (void)buf_byte(out, s.p[i]);
-        return;
-    }
-    p = buf_reserve(out, s.n + escapes + 2);
+    p = buf_reserve(out, s.n - dropped + (plain ? escapes + 2 : 0));
     if (!p)
         return;
-    *p++ = '"';
+    if (plain)
+        p[n++] = '"';
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\')
-            *p++ = '\\';
-        *p++ = s.p[i];
+        if (imap_text_is_dropped(s.p[i]))
+            continue;
+        if (plain && (s.p[i] == '"' || s.p[i] == '\\'))
+            p[n++] = '\\';
+        p[n++] = s.p[i];
     }
-    *p = '"';
-    buf_commit(out, s.n + escapes + 2);
+    if (plain)
+        p[n++] = '"';
+    buf_commit(out, n);
 }
 
 void imap_text_nstring(struct buf *out, slice s)
