@@ -80,6 +80,7 @@ static void child_report(void *arg)
 
 static void child_end(struct account_child *c)
 {
+    imap_sessions_abandon(c);
     child_send_events(c);
     account_db_close(&c->db);
     loop_stop(c->loop);
@@ -241,6 +242,7 @@ static void child_closed(void *arg, struct chan *ch, enum err e)
     struct account_child *c = arg;
     (void)ch, (void)e;
     /* The broker is gone: a new one knows nothing of us, and would start another process for this account. */
+    imap_sessions_abandon(c);
     account_db_close(&c->db);
     loop_stop(c->loop);
 }

@@ -37,11 +37,13 @@ void account_child_touch(struct account_child *c);
  * body_fd. */
 void account_deliver(struct account_child *c, uint64_t id, const struct deliver *m, int body_fd);
 
-/* --- imap_session.c */
+/* --- imap_child.c */
 
 /* Starts a session on a stream socket, which it then owns. On an error the caller closes fd. */
 NODISCARD enum err imap_session_open(struct account_child *c, const struct session_open *m, int fd);
 /* BYE to all; c->sessions becomes 0 when the last has drained (bounded by a few seconds). */
 void imap_sessions_retire(struct account_child *c);
+/* At once, without a word: before the database is closed under them. */
+void imap_sessions_abandon(struct account_child *c);
 
 #endif

@@ -16,7 +16,8 @@ void imap_map_done(struct imap_map *m)
 
 size_t imap_map_known(const struct imap_map *m)
 {
-    return mailbox_view_at(m->view, m->known_next);
+    const struct mailbox_view *v = m->view;
+    return v->n && v->uid[v->n - 1] >= m->known_next ? mailbox_view_at(v, m->known_next) : v->n;
 }
 
 uint32_t imap_map_count(const struct imap_map *m)

@@ -1,8 +1,8 @@
 /* imap_map: a session's sequence numbers over the shared view of a mailbox.
  *
- * What the client has been told is a list of UIDs: those of the view below known_next, and those that are gone from
- * the view but were not reported yet ("ghosts"). Kept so, a map costs nothing while nobody expunges, however large the
- * mailbox is. Sequence number = 1 + how many entries of that list come before.
+ * What the client has been told is a list of UIDs: those of the view below known_next, and those that are
+ * gone from the view but were not reported yet ("ghosts"). Kept so, a map costs nothing while nobody
+ * expunges, however large the mailbox is. Sequence number = 1 + how many entries of that list come before.
  *
  * Invariants: (1) ghosts ascend, are below known_next and not in the view. (2) map changes only by
  * imap_map_expunged() (which does not change any sequence number) and by telling: imap_map_tell_*(). */
@@ -35,8 +35,8 @@ uint32_t imap_map_seq(const struct imap_map *m, size_t index);
 
 /* The store says these are gone: those the client knows become ghosts. uids ascend. */
 void imap_map_expunged(struct imap_map *m, const uint32_t *uids, size_t n);
-/* Takes the next ghost, in the order in which EXPUNGE tells them: *out_seq is its sequence number now. False when
- * there are none. at counts those taken so far (start with 0); end with imap_map_tell_end(). */
+/* Takes the next ghost, in the order in which EXPUNGE tells them: *out_seq is its sequence number now. False
+ * when there are none. at counts those taken so far (start with 0); end with imap_map_tell_end(). */
 bool imap_map_tell_next(const struct imap_map *m, size_t *at, uint32_t *out_seq);
 /* The first at ghosts have been told. */
 void imap_map_tell_end(struct imap_map *m, size_t at);

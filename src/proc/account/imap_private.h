@@ -9,9 +9,9 @@
 #include "proc/account/imap_map.h"
 #include "proc/account/imap_session.h"
 
-#define IMAP_ARENA_MAX   ((size_t)64 << 20) /* of one command: UIDs of a COPY of millions of messages fit */
-#define IMAP_OUT_MAX     ((size_t)64 << 20) /* one answer that cannot be cut (a section made in memory) */
-#define IMAP_STEP_ITEMS  2000               /* messages looked at before other sessions get their turn */
+#define IMAP_ARENA_MAX  ((size_t)64 << 20) /* of one command: UIDs of a COPY of millions of messages fit */
+#define IMAP_OUT_MAX    ((size_t)64 << 20) /* one answer that cannot be cut (a section made in memory) */
+#define IMAP_STEP_ITEMS 2000               /* messages looked at before other sessions get their turn */
 
 /* What a command says when it returns. */
 enum imap_step {
@@ -36,11 +36,16 @@ struct imap_selected {
     struct mailbox_view *view;
     struct imap_map map;
     struct imap_recent recent;
-    bool news;        /* messages were added that the client does not know of */
-    bool flags_dirty; /* another session changed flags */
-    uint64_t told;    /* MODSEQ up to which the client knows all flags of its messages */
-    size_t keywords;  /* how many keywords FLAGS has named */
-    bool saved;       /* SEARCH RETURN (SAVE) has a result: */
+    bool news;          /* messages were added that the client does not know of */
+    bool flags_dirty;   /* another session changed flags */
+    uint64_t told;      /* MODSEQ up to which the client knows all flags of its messages */
+    uint64_t telling;   /* the same when the round of telling that is under way is over */
+    uint32_t tell_next; /* that round: UID to look at next; 0: none is under way */
+    size_t keywords;    /* how many keywords FLAGS has named */
+    flag_set cached;    /* flags whose text is in cached_text: most messages have the same */
+    size_t cached_n;
+    char cached_text[200];
+    bool saved;             /* SEARCH RETURN (SAVE) has a result: */
     struct imap_set result; /* UIDs; ranges on the heap */
 };
 
@@ -50,6 +55,7 @@ struct imap_walk {
     bool uids;                  /* the set holds UIDs */
     size_t range;
     uint32_t next; /* number in the set to look at next; 0: at the beginning of the range */
+    size_t hint;   /* where in the view it probably is */
     bool ghosts;   /* some were gone */
 };
 
@@ -67,34 +73,31 @@ struct imap_append_state {
     struct imap_append_message *first, **last, *current;
 };
 
-/* A section of a FETCH that is being sent. */
-struct imap_section_state {
-    struct account_body *body;
-    uint64_t at, left; /* of the literal */
-};
+#define IMAP_SEEN_BLOCK 64 /* messages that become \Seen in one transaction */
 
 struct imap_fetch_state {
-    struct imap_walk walk, seen_walk;
-    bool begun, in_message, opened;
-    size_t index;         /* of the message in the view, by uid */
-    uint32_t uid, seq;
+    struct imap_walk walk;
+    bool begun, needs_meta, sets_seen;
+    uint32_t seen[IMAP_SEEN_BLOCK]; /* UIDs that this command has made \Seen, of the block in hand */
+    size_t seen_n, block;           /* block: messages left of it */
+    bool damaged;                   /* something could not be read */
+    /* the message in hand */
+    bool in_message;
     uint64_t message;
-    size_t section;       /* next one to send */
+    size_t section; /* next one to send */
     bool first_item;
-    struct message_meta meta;
-    bool has_meta;
-    struct part_table parts;
-    bool has_parts;
-    struct imap_section_state sending;
-    bool sets_seen;
-    bool damaged; /* something could not be read */
+    struct account_body *body; /* NULL: not opened */
+    struct part_table parts;   /* in the arena */
+    slice part_table;          /* its stored form */
+    bool sending;              /* a literal of `left` bytes from `at` on */
+    uint64_t at, left;
+    struct arena arena; /* of the message */
 };
 
 struct imap_search_state {
     bool begun;
-    uint32_t next; /* UID to look at next */
-    uint32_t *found; /* UIDs or sequence numbers; heap */
-    uint32_t *found_uids; /* for SAVE, when found are sequence numbers; NULL otherwise */
+    uint32_t next;   /* UID to look at next */
+    uint32_t *found; /* UIDs; heap */
     size_t n, room;
     uint64_t modseq; /* the highest among them */
     slice *folded;   /* needles, by key */
@@ -142,7 +145,7 @@ struct imap_session {
     struct arena arena;
     struct imap_command cmd;
     enum imap_step (*run)(struct imap_session *s); /* NULL: none */
-    bool syncing;                                   /* it is done; what changed is told before its tagged line */
+    bool syncing; /* it is done; what changed is told before its tagged line */
     bool sync_expunge;
     struct buf reply; /* its tagged line */
     union {
@@ -156,7 +159,8 @@ struct imap_session {
 
 /* --- imap_session.c */
 
-/* The tagged line of the command in hand; code and text are static or in the arena. Ends with IMAP_STEP_DONE. */
+/* The tagged line of the command in hand; code and text are static or in the arena. Ends with IMAP_STEP_DONE.
+ */
 enum imap_step imap__reply(struct imap_session *s, const char *condition, const char *code, const char *text);
 /* "OK <command> completed" */
 enum imap_step imap__ok(struct imap_session *s);
@@ -166,8 +170,6 @@ enum imap_step imap__no(struct imap_session *s, enum err e);
 bool imap__full(const struct imap_session *s);
 /* Says BYE and ends the session when that is sent. */
 void imap__bye(struct imap_session *s, const char *text);
-/* Before anything is changed. */
-void imap__settle(struct imap_session *s);
 /* An event of this session for the journal, about a mailbox. */
 void imap__tell(struct imap_session *s, uint32_t kind, slice mailbox, slice text, uint64_t number);
 static inline bool imap__rev2(const struct imap_session *s)
@@ -194,7 +196,8 @@ void imap__write_flags_response(struct imap_session *s);
 
 /* --- imap_sync.c: telling what has changed */
 
-/* Tells new messages, flags others changed, and with expunge what is gone. False: the output is full, call again. */
+/* Tells new messages, flags others changed, and with expunge what is gone. False: the output is full, call
+ * again. */
 bool imap__sync(struct imap_session *s, bool expunge);
 void imap__event(struct account_watch *w, const struct account_event *e);
 bool imap__is_recent(const struct imap_session *s, uint32_t uid);
@@ -218,10 +221,10 @@ NODISCARD enum err imap__walk_uids(struct imap_session *s, struct uid_set *out);
 
 /* --- the other commands, each in its file */
 
-imap__command imap__create, imap__delete, imap__rename, imap__subscribe;        /* imap_mailbox.c */
-imap__command imap__list, imap__lsub, imap__status;                             /* imap_list.c */
+imap__command imap__create, imap__delete, imap__rename, imap__subscribe; /* imap_mailbox.c */
+imap__command imap__list, imap__lsub, imap__status;                      /* imap_list.c */
 imap__command imap__fetch, imap__search, imap__store, imap__copy;
-void imap__fetch_done(struct imap_session *s);  /* frees what a command that was broken off holds */
+void imap__fetch_done(struct imap_session *s); /* frees what a command that was broken off holds */
 void imap__search_done(struct imap_session *s);
 void imap__store_done(struct imap_session *s);
 /* `* STATUS name (...)` CRLF */
@@ -229,7 +232,8 @@ void imap__write_status(struct imap_session *s, const struct mailbox_info *m, ui
 uint32_t imap__attributes(unsigned special); /* of the store's special uses */
 unsigned imap__special(uint32_t attributes);
 /* Flags of a command as the store's bits; make: unknown keywords are made, else passed over. */
-NODISCARD enum err imap__flags_of(struct imap_session *s, const struct imap_flag_list *l, bool make, flag_set *out);
+NODISCARD enum err imap__flags_of(struct imap_session *s, const struct imap_flag_list *l, bool make,
+                                  flag_set *out);
 
 /* --- imap_section.c: sections of one message */
 
