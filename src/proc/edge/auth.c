@@ -29,6 +29,7 @@ enum auth_state { FIRST, LOGIN_NAME, LOGIN_PASSWORD, STARTED, FINAL, FINISHED, L
 struct auth_exchange {
     struct auth *auth;
     enum auth_state state;
+    slice mechanism;   /* for the journal; static memory */
     bool plays_client; /* PLAIN and LOGIN: we run SCRAM's client side */
     uint64_t handle;   /* directory's name for the exchange */
     struct scram_client scram;
@@ -149,6 +150,13 @@ static void auth_tell_now(void *arg)
         a->fn(a->arg, &x->outcome); /* may cancel: x is not touched any more */
         return;
     }
+    if (x->outcome.step ==
+        AUTH_ACCEPTED) /* failures are told by directory, which knows whether the account exists */
+        edge_tell(a->edge, a->conn,
+                  (struct journal_event){.kind = JOURNAL_LOGIN_OK,
+                                         .address = x->outcome.address,
+                                         .name = slice_str(service_name(a->conn->service)),
+                                         .text = x->mechanism});
     a->x = NULL; /* the function may begin another one */
     a->fn(a->arg, &x->outcome);
     exchange_free(x);
@@ -348,6 +356,7 @@ void auth_start(struct auth *a, slice mechanism, bool has_initial, slice initial
     struct auth_exchange *x = exchange_new(a);
     for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++) {
         if (slice_eq_nocase(mechanism, mechanisms[i].name)) {
+            x->mechanism = mechanisms[i].name;
             mechanisms[i].begin(x, has_initial, initial);
             return;
         }
@@ -357,7 +366,9 @@ void auth_start(struct auth *a, slice mechanism, bool has_initial, slice initial
 
 void auth_password(struct auth *a, slice name, slice password)
 {
-    play_first(exchange_new(a), name, password);
+    struct auth_exchange *x = exchange_new(a);
+    x->mechanism = SLICE("password");
+    play_first(x, name, password);
 }
 
 void auth_continue(struct auth *a, slice data)

@@ -328,6 +328,8 @@ static void test_scram(void **s)
     kit_turns();
     assert_int_equal(seen.step, AUTH_ACCEPTED);
     assert_int_equal(seen.account, 5);
+    assert_int_equal(kit_told.kind, JOURNAL_LOGIN_OK);
+    assert_string_equal(kit_told_text, "SCRAM-SHA-256");
     scram_client_done(&sc);
     scram_server_done(&ss);
     secret_done(&prepared);
