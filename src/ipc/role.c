@@ -505,9 +505,9 @@ int role_main(const struct role_spec *spec)
     }
     (void)snprintf(name, sizeof name, "%s.%u", role_name(spec->role), r->index);
     log_name(name);
+    r->loop = loop_new();
     if (spec->prepare && (e = spec->prepare(r, &detail)))
         role_fail(r, "%s", detail.text[0] ? detail.text : err_text(e));
-    r->loop = loop_new();
     loop_task_init(&r->inside->tell_task, role_send_events, r);
     loop_timer_init(r->loop, &r->inside->drain_timer, role_overdue, r);
     role_lock_in(r);
