@@ -175,14 +175,16 @@ static void admin_free(struct admin *a)
 static void admin_closed(void *arg, struct chan *c, enum err e)
 {
     struct admin *a = arg;
-    struct role_self *r = a->keeper->role;
+    struct house_keeper *k = a->keeper;
     bool last = a->last_call;
     (void)c;
     if (e != ERR_CLOSED)
         log_warning("a caller on the control socket broke its rules (%s)", err_name(e));
     admin_free(a);
-    if (last)
-        role_exit(r);
+    if (!last)
+        return;
+    directory_close(&k->store); /* nobody else can ask: no server runs */
+    role_exit(k->role);
 }
 
 static void admin_take(struct house_keeper *k, int fd, bool last)
