@@ -144,6 +144,18 @@ static void block_set(struct edge *e, uint64_t block, size_t n)
         (void)map_remove(&blocks_of(e)->blocks, block);
 }
 
+bool listener_admit(struct edge *e, const struct ip *ip, uint64_t *out_block)
+{
+    uint64_t block = ip_is_loopback(ip) ? 0 : block_of(e, ip);
+    size_t held = block ? block_held(e, block) : 0;
+    if (block && held >= e->limits.connections_per_network)
+        return false;
+    if (block)
+        block_set(e, block, held + 1);
+    *out_block = block;
+    return true;
+}
+
 void edge_known(struct edge *e, struct conn *c)
 {
     if (!c->block)
@@ -221,8 +233,6 @@ static void listener_take(struct listener *l, int fd, const struct ip *ip, uint1
     c->plaintext = l->plaintext;
     c->gone = listener_gone;
     c->block = block;
-    if (block)
-        block_set(e, block, block_held(e, block) + 1);
     list_append(&e->conns, &c->link);
     e->n_conns++;
     conn_set_protocol(c, &first_protocol, e);
@@ -287,10 +297,10 @@ static void listener_ready(void *arg, unsigned ready)
         }
         if (r != OK)
             return;
-        uint64_t block = ip_is_loopback(&ip) ? 0 : block_of(e, &ip);
-        if (block && block_held(e, block) >= e->limits.connections_per_network)
-            listener_refuse(l, fd, &ip);
-        else
+        uint64_t block = 0;
+        if (listener_admit(e, &ip, &block))
             listener_take(l, fd_take(&fd), &ip, port, block);
+        else
+            listener_refuse(l, fd, &ip);
     }
 }

@@ -476,6 +476,39 @@ static void test_descriptors_run_out(void **s)
     kit_end();
 }
 
+static uint64_t admit(const char *text)
+{
+    struct ip ip;
+    uint64_t block = 99;
+    assert_int_equal(ip_parse(slice_str(text), &ip), OK);
+    return listener_admit(&kit_edge, &ip, &block) ? block : 1;
+}
+
+/* 3 of one /24 or /64 at a time; others, and loopback, are not touched by it; a login gives a place back. */
+static void test_network_limit(void **s)
+{
+    (void)s;
+    kit_begin();
+    uint64_t block = admit("192.0.2.1");
+    assert_true(block > 1);
+    assert_int_equal(admit("192.0.2.200"), block);
+    assert_int_equal(admit("192.0.2.3"), block);
+    assert_int_equal(admit("192.0.2.4"), 1); /* refused */
+    assert_true(admit("192.0.3.4") > 1);
+    for (int i = 0; i < 3; i++)
+        assert_true(admit("2001:db8:1:2::77") > 1);
+    assert_int_equal(admit("2001:db8:1:2:aaaa::1"), 1);
+    assert_true(admit("2001:db8:1:3::1") > 1);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(admit("127.0.3.9"), 0);
+    struct conn c = {.edge = &kit_edge, .block = block};
+    edge_known(&kit_edge, &c);
+    edge_known(&kit_edge, &c); /* once only */
+    assert_int_equal(admit("192.0.2.4"), block);
+    assert_int_equal(admit("192.0.2.4"), 1);
+    kit_end();
+}
+
 int main(void)
 {
     must(tls_setup() == OK);
@@ -489,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_foreign_first_bytes),
         cmocka_unit_test(test_endless_hello),
         cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_network_limit),
         cmocka_unit_test(test_descriptors_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
