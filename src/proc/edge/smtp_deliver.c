@@ -86,23 +86,24 @@ static void queue_answered(void *arg, enum err e, const void *message, int *fds,
         message__reply(m, 451, "4.3.0", SLICE("The queue of this server is not answering; please try again"));
 }
 
-/* Appends what of recipient r has to go to the queue. An account of ours stands there under the address of
- * the RCPT: relay asks directory anew, and an account that took the message already takes it only once
- * (THREATS 62: the key is mail id and recipient). */
+/* Appends what of recipient r has to go to the queue. With an account of ours among its targets it stands
+ * there under the address of the RCPT: relay asks directory anew, sends to those targets that are elsewhere,
+ * and an account that took the message already takes it only once (THREATS 62: the key is mail id and
+ * recipient). */
 static void queue_items(const struct message_rcpt *r, struct enqueue_rcpt *items, size_t *n)
 {
-    bool local = false;
-    for (size_t i = 0; i < r->n_targets; i++) {
-        const struct message_target *t = &r->targets[i];
-        if (t->local && !t->done && !t->repeated)
-            local = true;
-        if (!t->local)
-            items[(*n)++] =
-                (struct enqueue_rcpt){.address = t->address, .orcpt = r->orcpt, .notify = (uint8_t)r->notify};
+    struct enqueue_rcpt item = {.orcpt = r->orcpt, .notify = (uint8_t)r->notify};
+    for (size_t i = 0; i < r->n_targets; i++)
+        item.local = item.local || (r->targets[i].local && !r->targets[i].done && !r->targets[i].repeated);
+    if (item.local) {
+        item.address = r->address;
+        items[(*n)++] = item;
     }
-    if (local)
-        items[(*n)++] = (struct enqueue_rcpt){
-            .address = r->address, .orcpt = r->orcpt, .notify = (uint8_t)r->notify, .local = true};
+    for (size_t i = 0; i < r->n_targets && !item.local; i++) {
+        item.address = r->targets[i].address;
+        if (!r->targets[i].local)
+            items[(*n)++] = item;
+    }
 }
 
 /* Hands everything that is not done to relay; no recipient twice. */

@@ -588,9 +588,10 @@ static void test_submission(void **s)
                   "550 5.7.1 That address is not yours; see https://");
     assert_int_equal(queue.n, 0);
     (void)say("MAIL FROM:<alice@home.test> ENVID=abc\r\nRCPT TO:<bob@home.test>\r\nRCPT "
-              "TO:<x@foreign.test>\r\nDATA\r\n");
+              "TO:<x@foreign.test>\r\nRCPT TO:<both@home.test>\r\nDATA\r\n");
     assert_starts(say("From: alice@home.test\r\nBcc: y@z.test\r\n\r\n.\r\n"), "250 2.0.0 Kept as ");
     assert_holds(queue, "from <alice@home.test> account 9\nlocal bob@home.test\nremote x@foreign.test\n"
+                        "local both@home.test\n"
                         "Received: from laptop.test ([192.0.2.7])\r\n\tby mx.home.test with ESMTPA id ");
     assert_holds(queue, "+0000\r\nX-Judge: yes\r\nwithout\r\n--\n"); /* the judge's body, without Bcc */
     assert_int_equal(kept.n, 0);                                     /* the queue delivers */
