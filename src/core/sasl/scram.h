@@ -32,7 +32,7 @@
 #define SCRAM_ITERATIONS_MIN 4096
 #define SCRAM_ITERATIONS_MAX 1000000
 /* What new verifiers get; docs/decisions/0003-credentials.md says why. */
-#define SCRAM_ITERATIONS 10000
+#define SCRAM_ITERATIONS 4096
 
 /* What is stored of a password: RFC 5802 §3. */
 struct scram_verifier {
@@ -48,7 +48,7 @@ struct scram_verifier {
  * with its blanks made plain and its invisible characters dropped. ERR_SYNTAX: empty, control characters or
  * not UTF-8; ERR_LIMIT: longer than a struct secret. */
 NODISCARD enum err scram_password_prepare(slice password, struct secret *out);
-/* SaltedPassword of a prepared password: the only slow step, about 0.2 microseconds an iteration. */
+/* SaltedPassword of a prepared password: the only slow step, about half a microsecond an iteration. */
 void scram_salted_password(slice prepared, slice salt, uint32_t iterations, uint8_t out[SCRAM_KEY_SIZE]);
 /* StoredKey and ServerKey. */
 void scram_keys(const uint8_t salted[SCRAM_KEY_SIZE], uint8_t out_stored[SCRAM_KEY_SIZE],
