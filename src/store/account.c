@@ -329,9 +329,9 @@ enum err account__commit(struct account_db *db)
 void account__rollback(struct account_db **dbp)
 {
     struct account_db *db = *dbp;
-    if (!db || !db->txn.db)
+    if (!db || db->txn_modseq == 0)
         return;
-    db_rollback(&db->txn);
+    db_rollback(&db->txn); /* a failed commit has done that already; what follows is still to do */
     account__appenders_drop(db);
     for (size_t i = 0; i < db->mailboxes_n; i++) {
         db->mailboxes[i]->next = db->mailboxes[i]->info;
