@@ -117,6 +117,31 @@ static enum err mailbox_domain_parse(struct cursor *c, unsigned allow, struct ma
     return e;
 }
 
+static bool mailbox_needs_quotes(slice local)
+{
+    bool after_dot = true;
+    for (size_t i = 0; i < local.n; i++) {
+        uint8_t c = local.p[i];
+        if (c == '.' ? after_dot : c < 128 && !mailbox_is_atext(c))
+            return true;
+        after_dot = c == '.';
+    }
+    return after_dot;
+}
+
+/* Would it print to more than MAILBOX_TEXT_MAX? */
+static bool mailbox_is_long(const struct mailbox *m)
+{
+    slice local = mailbox_local(m);
+    size_t n = local.n + m->domain_n + (m->domain_n > 0);
+    if (mailbox_needs_quotes(local)) {
+        n += 2;
+        for (size_t i = 0; i < local.n; i++)
+            n += local.p[i] == '"' || local.p[i] == '\\';
+    }
+    return n > MAILBOX_TEXT_MAX;
+}
+
 /* Mailbox = Local-part "@" ( Domain / address-literal ) */
 static enum err mailbox_read(struct cursor *c, unsigned allow, struct mailbox *m)
 {
@@ -126,8 +151,10 @@ static enum err mailbox_read(struct cursor *c, unsigned allow, struct mailbox *m
         return e;
     if (m->utf8 && (!utf8_valid(mailbox_local(m)) || utf8_has_c1(mailbox_local(m))))
         return ERR_SYNTAX;
-    if (cursor_take(c, '@'))
-        return mailbox_domain_parse(c, allow, m);
+    if (cursor_take(c, '@')) {
+        e = mailbox_domain_parse(c, allow, m);
+        return e || !mailbox_is_long(m) ? e : ERR_LIMIT;
+    }
     if ((allow & MAILBOX_POSTMASTER) && slice_eq_nocase(mailbox_local(m), SLICE("postmaster")))
         return OK;
     return ERR_SYNTAX;
@@ -142,6 +169,29 @@ enum err mailbox_parse(slice text, unsigned allow, struct mailbox *out)
         return e;
     if (!cursor_end(&c))
         return ERR_SYNTAX;
+    *out = m;
+    return OK;
+}
+
+enum err mailbox_make(slice local, slice domain, unsigned allow, struct mailbox *out)
+{
+    struct mailbox m = {0};
+    struct cursor c = cursor_of(domain);
+    enum err e = local.n ? OK : ERR_SYNTAX;
+    for (size_t i = 0; !e && i < local.n; i++) {
+        uint8_t b = local.p[i];
+        e = b < 32 || b == 127 || (b >= 128 && !(allow & MAILBOX_UTF8)) ? ERR_SYNTAX : mailbox_put(&m, b);
+    }
+    if (!e && m.utf8 && (!utf8_valid(local) || utf8_has_c1(local)))
+        e = ERR_SYNTAX;
+    if (!e)
+        e = mailbox_domain_parse(&c, allow, &m);
+    if (e)
+        return e;
+    if (!cursor_end(&c))
+        return ERR_SYNTAX;
+    if (mailbox_is_long(&m))
+        return ERR_LIMIT;
     *out = m;
     return OK;
 }
@@ -194,21 +244,9 @@ enum err path_parse(struct cursor *c, unsigned allow, struct mailbox *out)
     return OK;
 }
 
-static bool mailbox_needs_quotes(slice local)
-{
-    bool after_dot = true;
-    for (size_t i = 0; i < local.n; i++) {
-        uint8_t c = local.p[i];
-        if (c == '.' ? after_dot : c < 128 && !mailbox_is_atext(c))
-            return true;
-        after_dot = c == '.';
-    }
-    return after_dot;
-}
-
 static enum err mailbox_print_as(const struct mailbox *m, bool fold, struct buf *out)
 {
-    uint8_t room[MAILBOX_TEXT_MAX];
+    uint8_t room[2 * MAILBOX_LOCAL_MAX + 3 + MAILBOX_DOMAIN_MAX];
     slice local = mailbox_local(m), domain = mailbox_domain(m);
     bool quote = mailbox_needs_quotes(local);
     size_t n = 0;

@@ -12,8 +12,9 @@
 /* RFC 5321 §4.5.3.1.1 says 64 and asks for generosity: long VERP and SRS local parts are real. */
 #define MAILBOX_LOCAL_MAX  192
 #define MAILBOX_DOMAIN_MAX 255
-/* A buffer of this size takes any printed mailbox: quoting at most doubles the local part. */
-#define MAILBOX_TEXT_MAX (2 * MAILBOX_LOCAL_MAX + 2 + 1 + MAILBOX_DOMAIN_MAX)
+/* Longest printed form: what is longer is no mailbox to us (RFC 5321 §4.5.3.1.3 says 254). A buffer of this
+ * size takes any mailbox. */
+#define MAILBOX_TEXT_MAX 320
 
 enum mailbox_allow {
     MAILBOX_UTF8 = 1,       /* bytes above 127 in local part and domain (SMTPUTF8 was asked for) */
@@ -45,6 +46,8 @@ static inline bool mailbox_is_null(const struct mailbox *m)
 /* Reads "local@domain", all of text. ERR_SYNTAX, or ERR_LIMIT when a part is too long. allow: bits of enum
  * mailbox_allow. */
 NODISCARD enum err mailbox_parse(slice text, unsigned allow, struct mailbox *out);
+/* Makes one of a local part without quoting and a domain, as address.h gives them. Same errors. */
+NODISCARD enum err mailbox_make(slice local, slice domain, unsigned allow, struct mailbox *out);
 /* Reads a path "<...>" at the cursor (RFC 5321 §4.1.2 Reverse-path, Forward-path; a source route is accepted
  * and ignored) and steps over it. On an error the cursor stays where it was. */
 NODISCARD enum err path_parse(struct cursor *c, unsigned allow, struct mailbox *out);

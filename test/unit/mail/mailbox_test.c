@@ -111,20 +111,54 @@ static void parts_have_their_lengths(void **state)
         assert_int_equal(mailbox_parse(slice_of(text, n + 2), 0, &m),
                          n <= MAILBOX_LOCAL_MAX ? OK : ERR_LIMIT);
     }
-    { /* quoting doubles it: the buffer of the documented size still takes it */
+    for (size_t quotes = 1; quotes <= MAILBOX_LOCAL_MAX; quotes++) { /* quoting doubles it */
         struct mailbox m;
         struct buf b;
         size_t n = 0;
+        bool fits;
         buf_init(&b, MAILBOX_TEXT_MAX);
         text[n++] = '"';
-        for (size_t i = 0; i < MAILBOX_LOCAL_MAX; i++) {
+        for (size_t i = 0; i < quotes; i++) {
             text[n++] = '\\';
             text[n++] = '"';
         }
         memcpy(text + n, "\"@[IPv6:::1]", 12);
-        assert_int_equal(mailbox_parse(slice_of(text, n + 12), 0, &m), OK);
-        assert_int_equal(mailbox_print(&m, &b), OK);
-        assert_slices(buf_view(&b), slice_of(text, n + 12));
+        fits = n + 12 <= MAILBOX_TEXT_MAX;
+        assert_int_equal(mailbox_parse(slice_of(text, n + 12), 0, &m), fits ? OK : ERR_LIMIT);
+        if (fits) {
+            assert_int_equal(mailbox_print(&m, &b), OK);
+            assert_slices(buf_view(&b), slice_of(text, n + 12));
+        }
+        buf_done(&b);
+    }
+}
+
+static void is_made_of_two_parts(void **state)
+{
+    static const struct {
+        const char *local, *domain, *printed;
+    } rows[] = {
+        {"alice", "A.test", "alice@a.test"},
+        {"a b", "a.test", "\"a b\"@a.test"},
+        {"a", "[192.0.2.1]", "a@[192.0.2.1]"},
+        {"", "a.test", NULL},
+        {"a", "", NULL},
+        {"a", "b c", NULL},
+        {"a\n", "b", NULL},
+        {"a", "b>", NULL},
+        {"a", "b@c", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct mailbox m;
+        struct buf b;
+        enum err e = mailbox_make(slice_str(rows[i].local), slice_str(rows[i].domain), 0, &m);
+        buf_init(&b, MAILBOX_TEXT_MAX);
+        assert_int_equal(e, rows[i].printed ? OK : ERR_SYNTAX);
+        if (e == OK) {
+            assert_int_equal(mailbox_print(&m, &b), OK);
+            assert_slice(buf_view(&b), rows[i].printed);
+        }
         buf_done(&b);
     }
 }
@@ -205,8 +239,11 @@ static void keys_fold_ascii_and_nothing_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(takes_addresses_and_nothing_else), cmocka_unit_test(utf8_only_when_asked_for),
-        cmocka_unit_test(parts_have_their_lengths),         cmocka_unit_test(reads_paths_and_leaves_the_rest),
+        cmocka_unit_test(takes_addresses_and_nothing_else),
+        cmocka_unit_test(utf8_only_when_asked_for),
+        cmocka_unit_test(parts_have_their_lengths),
+        cmocka_unit_test(is_made_of_two_parts),
+        cmocka_unit_test(reads_paths_and_leaves_the_rest),
         cmocka_unit_test(keys_fold_ascii_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
