@@ -401,6 +401,8 @@ static _Noreturn void house_become(int executable, int control, enum role role)
     char *argv[] = {name, NULL};
     sigset_t none;
     (void)snprintf(name, sizeof name, "posthorn-%s", role_name(role));
+    if (executable == ROLE_CONTROL_FD) /* its number is wanted for the channel */
+        executable = fcntl(executable, F_DUPFD_CLOEXEC, ROLE_CONTROL_FD + 1);
     if (control == ROLE_CONTROL_FD) {
         (void)fcntl(control, F_SETFD, 0);
     } else if (dup2(control, ROLE_CONTROL_FD) < 0) {
