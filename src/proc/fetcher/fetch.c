@@ -3,6 +3,7 @@
 #include "proc/fetcher/url.h"
 #include "sys/body.h"
 #include "sys/fd.h"
+#include "sys/settle.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -182,6 +183,7 @@ static void sleep_again(struct fetch_world *w)
     w->multi = NULL;
     loop_timer_clear(&w->timer);
     curl_global_cleanup();
+    settle();
 }
 
 static void idle_due(void *arg)

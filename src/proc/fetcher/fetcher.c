@@ -5,6 +5,7 @@
 #include "ipc/x_resolver.h"
 #include "policy/address_class.h"
 #include "proc/fetcher/fetch.h"
+#include "sys/settle.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -199,6 +200,7 @@ static enum err fetcher_prepare(struct role_self *r, struct err_detail *detail)
 static enum err fetcher_start(struct role_self *r, struct err_detail *detail)
 {
     (void)r, (void)detail;
+    settle(); /* libcurl and what it brings are needed rarely */
     return OK;
 }
 

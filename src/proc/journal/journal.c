@@ -5,6 +5,7 @@
 #include "store/db.h"
 #include "sys/clock.h"
 #include "sys/log.h"
+#include "sys/settle.h"
 
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -66,6 +67,7 @@ static void rest_due(void *arg)
 {
     struct journal_state *s = arg;
     journal_db_rest(s->db);
+    settle();
 }
 
 /* Something waits: now, when it is much, or in COMMIT_MS. */
