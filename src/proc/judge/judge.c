@@ -122,6 +122,14 @@ static enum err judge_start(struct role_self *r, struct err_detail *detail)
     return OK;
 }
 
+void judge_done(struct role_self *r)
+{
+    struct judge *j = r->state;
+    arena_done(&j->arena);
+    free(j);
+    r->state = NULL;
+}
+
 const struct role_spec judge_spec = {
     .role = ROLE_JUDGE,
     .rights = &judge_rights,
