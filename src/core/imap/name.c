@@ -24,7 +24,7 @@ static enum err name_check(slice s)
 
 enum err imap_name_decode(slice wire, bool utf8, struct arena *arena, slice *out)
 {
-    struct buf b CLEANUP(buf_done);
+    struct buf b CLEANUP(buf_done) = {0};
     slice inbox = SLICE("INBOX");
     enum err e;
     buf_init(&b, IMAP_NAME_MAX);
@@ -62,7 +62,7 @@ bool imap_name_ok(slice name)
 
 void imap_name_write(struct buf *b, slice name, bool utf8)
 {
-    struct buf w CLEANUP(buf_done);
+    struct buf w CLEANUP(buf_done) = {0};
     buf_init(&w, IMAP_NAME_MAX * 4);
     if (utf8 || utf7_encode(name, &w) != OK)
         imap_write_string(b, name, utf8);

@@ -79,7 +79,7 @@ static void search_fold(slice s, struct buf *out)
 
 static bool search_in(slice text, slice needle)
 {
-    struct buf folded CLEANUP(buf_done);
+    struct buf folded CLEANUP(buf_done) = {0};
     slice hay;
     if (!needle.n)
         return true;
@@ -314,7 +314,7 @@ static enum err search_begin(struct imap_session *s)
 {
     struct imap_search_state *st = &s->work.search;
     struct imap_search *q = &s->cmd.search;
-    struct buf folded CLEANUP(buf_done);
+    struct buf folded CLEANUP(buf_done) = {0};
     st->folded = ARENA_ARRAY(&s->arena, q->n, slice);
     st->bits = ARENA_ARRAY(&s->arena, q->n, flag_set);
     if (!st->folded || !st->bits)

@@ -78,7 +78,7 @@ static void section_value(struct imap_session *s, const struct imap_section *sec
 
 static enum err section_fields(struct imap_session *s, const struct imap_section *sec, struct part_range r)
 {
-    struct buf header CLEANUP(buf_done), chosen CLEANUP(buf_done);
+    struct buf header CLEANUP(buf_done) = {0}, chosen CLEANUP(buf_done) = {0};
     enum err e;
     buf_init(&header, SECTION_MEMORY_MAX);
     buf_init(&chosen, SECTION_MEMORY_MAX);
@@ -96,7 +96,7 @@ static enum err section_fields(struct imap_session *s, const struct imap_section
 /* BINARY and BINARY.SIZE: transfer encoding undone (RFC 3516 §4.2, §4.3). */
 static enum err section_binary(struct imap_session *s, const struct imap_section *sec, struct part_range r)
 {
-    struct buf raw CLEANUP(buf_done), plain CLEANUP(buf_done);
+    struct buf raw CLEANUP(buf_done) = {0}, plain CLEANUP(buf_done) = {0};
     enum part_cte cte = r.part && sec->part_n ? r.part->cte : PART_CTE_BINARY;
     enum err e;
     buf_init(&raw, SECTION_MEMORY_MAX);

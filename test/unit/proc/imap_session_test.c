@@ -1,5 +1,6 @@
 /* imap_session: dialogues of test/wire/imap, each on a fresh account. Each file is a test. Lines:
  *   C: text    client 1 sends the line (C2: client 2, and so on; a client that was not there connects first)
+ *   c: text    the same, also while something that was not expected yet waits
  *   S: text    client 1 gets this line next; %n is a number, %* anything
  *   X:         client 1 is disconnected by the server
  *   D: box     a message of three lines is delivered to the mailbox
@@ -66,11 +67,11 @@ static void run_line(struct imap_kit *k, const char *file, int number, slice lin
     must(i >= 0 && i < IMAP_KIT_CLIENTS);
     text = text.n && text.p[0] == ' ' ? slice_from(text, 1) : text;
     buf_init(&got, (size_t)64 << 20);
-    if (what != 'S' && what != 'X')
+    if (what != 'S' && what != 'X' && what != 'c')
         nothing_waits(k, file, number);
-    if ((what == 'C' || what == 'S') && k->fd[i] < 0)
+    if (what != 'X' && what != 'D' && what != 'P' && k->fd[i] < 0)
         imap_kit_connect(k, i);
-    if (what == 'C') {
+    if (what == 'C' || what == 'c') {
         imap_kit_send(k, i, text);
         imap_kit_send(k, i, SLICE("\r\n"));
     } else if (what == 'S') {
