@@ -92,8 +92,8 @@ void smtp__data_answer(struct smtp_server *s, const struct smtp_answer *a)
 
 static void data_too_large(struct smtp_server *s)
 {
-    (void)smtp__event(s, SMTP_EV_RESET); /* the shell drops what it has; we read on to the end */
     smtp__note_refusal(s, SMTP_REFUSED_TOO_LARGE, 552);
+    (void)smtp__event(s, SMTP_EV_RESET); /* the shell drops what it has; we read on to the end */
     s->txn.discarding = true;
 }
 
@@ -181,8 +181,8 @@ void smtp__bdat(struct smtp_server *s, slice args)
     } else if (!may_begin(s)) {
         discard_chunk(s, size);
     } else if (over_limit(s, size, 1)) {
-        smtp__txn_reset(s, true);
         smtp__note_refusal(s, SMTP_REFUSED_TOO_LARGE, 552);
+        smtp__txn_reset(s, true);
         say_too_large(s);
         discard_chunk(s, size);
     } else {

@@ -45,8 +45,10 @@ struct smtp_txn {
     bool smtputf8;
     bool body_begun; /* the shell said yes to BODY_BEGIN */
     bool chunked;    /* BDAT was used: DATA and RCPT are over (RFC 3030 §2) */
+    bool rcpts_over; /* one was refused because there were too many */
     bool discarding; /* DATA over the size limit: read to its end, kept nowhere; the shell was told */
     uint32_t rcpts_ok, rcpts_asked;
+    uint32_t rcpts_seen; /* RCPT commands, refused ones too */
     uint64_t body_bytes;
     time_ms body_started;
     struct smtp_body_scan scan;

@@ -1,6 +1,8 @@
 /* RCPT (RFC 5321 §4.1.1.3). Several may be asked ahead; their replies keep their order (RFC 2920 §3.2). */
 #include "core/smtp/server_private.h"
 
+#define RCPTS_SEEN 10 /* RCPT commands of one message, as a multiple of the recipients it may have */
+
 static void refuse_recipient(struct smtp_server *s, enum smtp_envelope_result r)
 {
     switch (r) {
@@ -30,9 +32,23 @@ static void refuse_recipient(struct smtp_server *s, enum smtp_envelope_result r)
     }
 }
 
+/* Over the limit: 452, so that the rest comes in another transaction (RFC 5321 §4.5.3.1.10). That is no
+ * error: a client may have sent all its RCPTs at once. One that does not stop is sent away. */
+static void too_many(struct smtp_server *s, uint32_t max, bool first)
+{
+    if (s->txn.rcpts_seen / RCPTS_SEEN > max) {
+        smtp__end(s, SMTP_REFUSED_TOO_MANY, 421, "4.7.0", SLICE("Too many recipients. Closing."));
+        return;
+    }
+    if (first) /* told once a message */
+        smtp__note_refusal(s, SMTP_REFUSED_TOO_MANY, 452);
+    SMTP__SAY(s, 452, "4.5.3", "That is all the recipients one message may have here");
+}
+
 void smtp__rcpt(struct smtp_server *s, slice args)
 {
     const struct smtp_server_limits *l = s->config.limits;
+    uint32_t max = s->authed ? l->recipients_authed : l->recipients;
     struct smtp_slot *slot;
     struct smtp_event *e;
     enum smtp_envelope_result r;
@@ -46,10 +62,10 @@ void smtp__rcpt(struct smtp_server *s, slice args)
         refuse_recipient(s, r);
         return;
     }
-    if (s->txn.rcpts_ok + s->txn.rcpts_asked >= (s->authed ? l->recipients_authed : l->recipients)) {
-        /* RFC 5321 §4.5.3.1.10: 452, so that the rest comes in another transaction. No error is counted. */
-        smtp__note_refusal(s, SMTP_REFUSED_TOO_MANY, 452);
-        SMTP__SAY(s, 452, "4.5.3", "That is all the recipients one message may have here");
+    s->txn.rcpts_seen++;
+    if (s->txn.rcpts_ok + s->txn.rcpts_asked >= max || s->txn.rcpts_seen / RCPTS_SEEN > max) {
+        too_many(s, max, !s->txn.rcpts_over);
+        s->txn.rcpts_over = true;
         return;
     }
     slot = smtp__slot_add(s);

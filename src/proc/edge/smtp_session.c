@@ -39,6 +39,7 @@ struct smtp_session {
     char envid[128];
     unsigned owed; /* answers the core waits for */
     bool running, again, tls_wanted, closing, eof;
+    bool refused; /* the core refused the message under way */
 };
 
 static void smtp_run(struct smtp_session *s);
@@ -297,10 +298,17 @@ static void smtp_on_refused(struct smtp_session *s, const struct smtp_event *ev)
         [SMTP_REFUSED_ADDRESS] = JOURNAL_MAIL_REFUSED,
     };
     static_assert(ARRAY_LEN(kinds) == SMTP_REFUSED__COUNT, "every refusal is told");
-    bool about_mail =
-        kinds[ev->refused.why] == JOURNAL_MAIL_REFUSED || kinds[ev->refused.why] == JOURNAL_RCPT_REFUSED;
+    enum journal_kind kind = kinds[ev->refused.why];
+    if (s->message &&
+        (ev->refused.why == SMTP_REFUSED_TOO_LARGE || ev->refused.why == SMTP_REFUSED_BODY_NEWLINE))
+        s->refused = true;
+    if (s->message && ev->refused.why == SMTP_REFUSED_TOO_LARGE)
+        kind = JOURNAL_MESSAGE_REFUSED;
+    else if (s->message && ev->refused.why == SMTP_REFUSED_ADDRESS)
+        kind = JOURNAL_RCPT_REFUSED;
+    bool about_mail = kind != JOURNAL_PROTOCOL_ABUSE && kind != JOURNAL_CONN_CLOSED;
     edge_tell(s->edge, s->conn,
-              (struct journal_event){.kind = kinds[ev->refused.why],
+              (struct journal_event){.kind = kind,
                                      .mail = s->message ? message_id_of(s->message) : 0,
                                      .name = about_mail ? (slice){0} : slice_str(service_text(s)),
                                      .text = slice_str(smtp_refusal_text(ev->refused.why)),
@@ -344,7 +352,8 @@ static void smtp_event(struct smtp_session *s, const struct smtp_event *ev)
         smtp_on_body_end(s, ev);
         break;
     case SMTP_EV_RESET:
-        message_abandon(s->message, "the client did not go on with it, or it was refused");
+        message_abandon(s->message, s->refused ? "it was refused" : "the client started over");
+        s->refused = false;
         s->message = NULL;
         break;
     case SMTP_EV_REFUSED:
