@@ -100,6 +100,20 @@ static enum err queue_put_rcpt(struct queue *q, uint64_t id, const struct queue_
     return stmt_run(s);
 }
 
+/* To a message that may be gone meanwhile. */
+static enum err queue_add_rcpt(struct queue *q, uint64_t id, const struct queue_rcpt *r)
+{
+    struct stmt *s CLEANUP(stmt_done) = db_stmt(q->db, "SELECT 1 FROM message WHERE id = ?");
+    enum err e;
+    stmt_bind_u64(s, 1, id);
+    e = stmt_row(s);
+    if (e)
+        return e == ERR_NOT_FOUND ? OK : e;
+    stmt_done(&s);
+    e = queue_put_rcpt(q, id, r, false);
+    return e == ERR_EXISTS ? OK : e;
+}
+
 static enum err queue_put_message(struct queue *q, const struct queue_message *m, slice first)
 {
     struct stmt *s CLEANUP(stmt_done) =
@@ -115,12 +129,13 @@ static enum err queue_put_message(struct queue *q, const struct queue_message *m
     return stmt_run(s);
 }
 
-static enum err queue_add(struct queue *q, const struct queue_message *m, slice body)
+static enum err queue_add(struct queue *q, const struct queue_message *m, slice body, bool *out_existed)
 {
     enum err e;
     if (m->n_rcpts == 0 || m->n_rcpts > QUEUE_RCPTS_MAX || m->body_bytes != body.n)
         return ERR_LIMIT;
     e = queue_put_message(q, m, slice_sub(body, 0, QUEUE_CHUNK));
+    *out_existed = e == ERR_EXISTS;
     if (e == ERR_EXISTS)
         return OK; /* invariant 2 */
     for (size_t at = QUEUE_CHUNK, n = 1; e == OK && at < body.n; at += QUEUE_CHUNK, n++) {
@@ -164,13 +179,15 @@ static enum err queue_rcpt_done(struct queue *q, uint64_t id, uint32_t n, bool l
     return stmt_run(s);
 }
 
-static enum err queue_do(struct queue *q, const struct queue_op *op)
+static enum err queue_do(struct queue *q, struct queue_op *op)
 {
     switch (op->type) {
     case QUEUE_ADD:
-        return queue_add(q, op->message, op->body);
+        return queue_add(q, op->message, op->body, &op->existed);
     case QUEUE_RCPT:
         return queue_put_rcpt(q, op->id, &op->rcpt, true);
+    case QUEUE_RCPT_ADD:
+        return queue_add_rcpt(q, op->id, &op->rcpt);
     case QUEUE_RCPT_DONE:
         return queue_rcpt_done(q, op->id, op->rcpt.n, op->last);
     case QUEUE_DROP:
@@ -179,7 +196,7 @@ static enum err queue_do(struct queue *q, const struct queue_op *op)
     return ERR_BUG;
 }
 
-enum err queue_write(struct queue *q, const struct queue_op *ops, size_t n)
+enum err queue_write(struct queue *q, struct queue_op *ops, size_t n)
 {
     struct db_txn t CLEANUP(db_rollback) = {0};
     enum err e = queue_ready(q);

@@ -41,6 +41,7 @@ void queue_close(struct queue **q);
 enum queue_op_type {
     QUEUE_ADD,       /* .message with all its recipients, and .body */
     QUEUE_RCPT,      /* .id, .rcpt: its row is replaced */
+    QUEUE_RCPT_ADD,  /* .id, .rcpt: one more, that an alias of ours led to; its number is new */
     QUEUE_RCPT_DONE, /* .id, .rcpt.n: its row goes; .last: the message too */
     QUEUE_DROP,      /* .id: message and recipients go */
 };
@@ -52,11 +53,12 @@ struct queue_op {
     slice body;
     struct queue_rcpt rcpt;
     bool last;
+    bool existed; /* out, QUEUE_ADD: it was there already and is as it was */
 };
 
 /* All of them, durable, or none. An update of something that is not there any more is no error.
  * ERR_DISK_FULL, ERR_IO, ERR_LIMIT (a member too long: a bug of the caller's). */
-NODISCARD enum err queue_write(struct queue *q, const struct queue_op *ops, size_t n);
+NODISCARD enum err queue_write(struct queue *q, struct queue_op *ops, size_t n);
 
 /* A message with its recipients that are not done, in the arena. ERR_NOT_FOUND; ERR_CORRUPT: it was put aside
  * now or earlier. */
