@@ -255,7 +255,10 @@ static void rights_limits(const struct rights *r)
     must(setrlimit(RLIMIT_NOFILE, &l) == 0);
 #ifndef POSTHORN_SANITIZED
     if (r->memory_max_mb) {
-        l.rlim_cur = l.rlim_max = r->memory_max_mb << 20;
+        must(getrlimit(RLIMIT_DATA, &l) == 0);
+        if (r->memory_max_mb << 20 < l.rlim_max) /* never up: a child stays below what its mother has */
+            l.rlim_max = r->memory_max_mb << 20;
+        l.rlim_cur = l.rlim_max;
         must(setrlimit(RLIMIT_DATA, &l) == 0);
     }
 #endif

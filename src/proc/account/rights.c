@@ -7,7 +7,7 @@ const struct rights account_mother_rights = {
     .calls = RIGHTS_FILES | RIGHTS_FORK,
     .folder = true,
     .fds_max = 1024,
-    .memory_max_mb = 64,
+    .memory_max_mb = 1024, /* her children's bound, which they could not raise */
 };
 
 const struct rights account_child_rights = {

@@ -27,6 +27,7 @@ static enum err ground_user(const struct conf *conf, uid_t *out_uid, gid_t *out_
     if (!p && strcmp(conf->user, "posthorn") == 0) {
         log_warning(
             "there is no user posthorn; running as nobody. `adduser --system --group posthorn` makes one");
+        said = true;
         p = getpwnam("nobody");
     }
     if (!p || p->pw_uid == 0) {
@@ -99,6 +100,10 @@ static enum err ground_folders(struct ground *g, struct err_detail *detail)
         e = ground_give(g->conf->data, g->conf, detail);
     for (size_t i = 0; i < ARRAY_LEN(ground_rooms) && !e; i++) {
         (void)snprintf(path, sizeof path, "%s/%s", g->conf->data, ground_rooms[i].name);
+        e = ground_give(path, g->conf, detail);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ground_rooms) && !e; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", g->conf->data, ground_rooms[i].name);
         g->folders[ground_rooms[i].role] = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (g->folders[ground_rooms[i].role] < 0) {
             err_detail_set(detail, "cannot open the folder %s: %s", path, strerror(errno));
@@ -143,8 +148,10 @@ static enum err ground_control(struct ground *g, struct err_detail *detail)
         if (here >= 0)
             IGNORE_RESULT(fchdir(here), "relative paths of the configuration are absolute by now");
     }
-    if (good)
+    if (good) {
+        (void)snprintf(path, sizeof path, "%s/control", g->conf->data);
         return ground_give(path, g->conf, detail);
+    }
     err_detail_set(detail, "cannot make the control socket in %s: %s", path, strerror(errno));
     return ERR_CONFIG;
 }
