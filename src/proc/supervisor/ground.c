@@ -25,8 +25,10 @@ static enum err ground_user(const struct conf *conf, uid_t *out_uid, gid_t *out_
 {
     const struct passwd *p = getpwnam(conf->user);
     if (!p && strcmp(conf->user, "posthorn") == 0) {
-        log_warning(
-            "there is no user posthorn; running as nobody. `adduser --system --group posthorn` makes one");
+        static bool said;
+        if (!said)
+            log_warning("there is no user posthorn; running as nobody. `adduser --system --group posthorn` "
+                        "makes one");
         said = true;
         p = getpwnam("nobody");
     }
