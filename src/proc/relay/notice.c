@@ -113,7 +113,7 @@ static void notice_queue(struct job *j, struct buf *text, uint64_t id, slice mes
 void notice_send(struct job *j)
 {
     struct arena a;
-    struct buf text CLEANUP(buf_done);
+    struct buf text CLEANUP(buf_done) = {0}; /* returns come before its init */
     struct mailbox to;
     char boundary[32], message_id[MAIL_ID_TEXT + 1 + 256];
     uint64_t id;
