@@ -11,6 +11,7 @@
 #define CARRY_IN_MAX    ((size_t)64 * 1024) /* of the client, while the account is slow */
 #define CARRY_FIRST_MAX ((size_t)64 * 1024) /* what the login half had read too far */
 #define CARRY_TAIL      256                 /* last bytes of the account, to see a BYE in */
+#define CARRY_QUIET_MS  250 /* this process ends: a session that is quiet for so long is told BYE */
 
 struct carry {
     struct edge *edge;
@@ -23,6 +24,8 @@ struct carry {
     bool client_ended; /* the client sends no more */
     bool told_account; /* and the account knows */
     bool account_gone;
+    bool asked; /* the client said something after the account's last word: an answer is due */
+    bool moved; /* anything was carried since the last look */
     uint8_t tail[CARRY_TAIL];
     size_t tail_n;
 };
@@ -67,6 +70,7 @@ static enum err carry_up_unread(struct carry *k)
         if (e != OK)
             return e;
         conn_used(k->conn, n);
+        k->asked = k->moved = true;
     }
 }
 
@@ -140,6 +144,8 @@ static void carry_down(struct carry *k)
         if (e == OK) {
             slice s = slice_of(carry_room, n);
             carry_remember(k, s);
+            k->asked = false;
+            k->moved = true;
             size_t took = conn_write(k->conn, s);
             must(took == n || k->conn->closing);
         } else if (e != ERR_AGAIN) {
@@ -182,11 +188,25 @@ static void carry_on_eof(void *arg, struct conn *c)
     carry_up(k);
 }
 
-/* The account's process decides when its session ends (it says BYE itself when it has to); we only carry
- * that. */
+/* This process is to end. A command in hand gets its answer; once nothing moves and nothing is due the client
+ * is told to come again. */
 static void carry_on_drain(void *arg, struct conn *c)
 {
-    (void)arg, (void)c;
+    struct carry *k = arg;
+    k->moved = false;
+    conn_set_deadline(c, loop_now(k->edge->loop) + CARRY_QUIET_MS);
+}
+
+static void carry_on_deadline(void *arg, struct conn *c)
+{
+    struct carry *k = arg;
+    bool whole_line = k->tail_n > 0 && k->tail[k->tail_n - 1] == '\n';
+    if (k->asked || k->moved || !whole_line || conn_has_unsent(c)) {
+        carry_on_drain(k, c);
+        return;
+    }
+    conn_say(c, SLICE("* BYE This server is restarting; please connect again in a moment\r\n"));
+    conn_close(c);
 }
 
 static void carry_on_closed(void *arg, struct conn *c, enum err why)
@@ -204,6 +224,7 @@ static const struct conn_protocol carry_protocol = {
     .on_bytes = carry_on_bytes,
     .on_drained = carry_on_drained,
     .on_eof = carry_on_eof,
+    .on_deadline = carry_on_deadline,
     .on_drain = carry_on_drain,
     .on_closed = carry_on_closed,
 };

@@ -143,6 +143,35 @@ static void test_carry_is_bounded(void **s)
     imap_end();
 }
 
+/* SIGTERM: a command in hand is answered, then the client is told BYE; nothing is cut off. */
+static void test_drain(void **s)
+{
+    (void)s;
+    struct conn *c = imap_begin(true);
+    kit_send(client, "a1 LOGIN alice@demo.test secret\r\n");
+    kit_directory("secret", OK);
+    int account = open_account("a1");
+    kit_send(account, "a1 OK welcome\r\n");
+    assert_string_equal(kit_read(client), "a1 OK welcome\r\n");
+    kit_send(client, "a2 FETCH 1 BODY[]\r\n");
+    c->protocol->on_drain(c->arg, c);
+    for (int i = 0; i < 3; i++) { /* three deadlines pass without an answer */
+        time_ms before = c->deadline;
+        while (c->deadline == before)
+            loop_turn(kit_edge.loop, true);
+    }
+    assert_string_equal(kit_read(client), "");
+    kit_send(account, "* 1 FETCH (BODY[] {2}\r\nhi)\r\na2 OK done\r\n");
+    while (!c->closing)
+        loop_turn(kit_edge.loop, true);
+    assert_string_equal(kit_read(client),
+                        "* 1 FETCH (BODY[] {2}\r\nhi)\r\na2 OK done\r\n"
+                        "* BYE This server is restarting; please connect again in a moment\r\n");
+    assert_true(kit_ended(client));
+    fd_done(&account);
+    imap_end();
+}
+
 /* THREATS 32: unknown and known names get the same words. */
 static void test_wrong_password(void **s)
 {
@@ -467,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_account_dies),
         cmocka_unit_test(test_account_dies_inside_a_line),
         cmocka_unit_test(test_carry_is_bounded),
+        cmocka_unit_test(test_drain),
         cmocka_unit_test(test_wrong_password),
         cmocka_unit_test(test_house_is_down),
         cmocka_unit_test(test_client_leaves),
