@@ -99,6 +99,31 @@ static void fetch_text(struct imap_session *s, slice name, slice text)
     (void)buf_append(&s->out, text.n ? text : SLICE("NIL"));
 }
 
+/* INTERNALDATE, UTC. The day's part is made once for all messages of it. */
+static void fetch_date(struct imap_session *s, uint32_t date)
+{
+    struct imap_fetch_state *f = &s->work.fetch;
+    uint32_t day = date / 86400, rest = date % 86400;
+    uint8_t clock[] = "00:00:00 +0000\"";
+    if (f->day != day || !f->day_text[0]) {
+        struct buf text;
+        buf_init(&text, 64);
+        imap_write_date_time(&text, (time_ms)day * 86400 * MS_SECOND, 0);
+        must(text.n == sizeof f->day_text + sizeof clock - 1); /* years up to 2106 have four digits */
+        memcpy(f->day_text, text.p, sizeof f->day_text);
+        f->day = day;
+        buf_done(&text);
+    }
+    for (size_t i = 0, v[3] = {rest / 3600, rest / 60 % 60, rest % 60}; i < 3; i++) {
+        clock[3 * i] = (uint8_t)('0' + v[i] / 10);
+        clock[3 * i + 1] = (uint8_t)('0' + v[i] % 10);
+    }
+    fetch_space(s);
+    (void)buf_append(&s->out, SLICE("INTERNALDATE ")); /* out_max is far, here and below */
+    (void)buf_append(&s->out, slice_of(f->day_text, sizeof f->day_text));
+    (void)buf_append(&s->out, slice_of(clock, sizeof clock - 1));
+}
+
 /* What the view knows. */
 static void fetch_view_items(struct imap_session *s, size_t i, uint32_t items)
 {
@@ -109,11 +134,8 @@ static void fetch_view_items(struct imap_session *s, size_t i, uint32_t items)
         fetch_space(s);
         imap__write_flags_item(s, i);
     }
-    if (items & IMAP_FETCH_INTERNALDATE) {
-        fetch_space(s);
-        (void)buf_str(&s->out, "INTERNALDATE ");
-        imap_write_date_time(&s->out, (time_ms)v->date[i] * MS_SECOND, 0);
-    }
+    if (items & IMAP_FETCH_INTERNALDATE)
+        fetch_date(s, v->date[i]);
     if (items & IMAP_FETCH_SIZE)
         fetch_number(s, SLICE("RFC822.SIZE "), v->bytes[i]);
     if (items & IMAP_FETCH_MODSEQ) {

@@ -81,6 +81,8 @@ struct imap_fetch_state {
     uint32_t seen[IMAP_SEEN_BLOCK]; /* UIDs that this command has made \Seen, of the block in hand */
     size_t seen_n, block;           /* block: messages left of it */
     bool damaged;                   /* something could not be read */
+    uint32_t day;                   /* the day whose text is in day_text: neighbours have the same */
+    char day_text[13];
     /* the message in hand */
     bool in_message;
     uint64_t message;
@@ -176,6 +178,9 @@ static inline bool imap__rev2(const struct imap_session *s)
 {
     return (s->caps & IMAP_CAPS_REV2) != 0;
 }
+
+/* Keeps the mailbox loaded for a moment after its view is closed. */
+void imap__keep(struct imap_host *host, uint64_t mailbox);
 
 /* --- imap_run.c */
 

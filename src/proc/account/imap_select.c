@@ -16,6 +16,8 @@ void imap__deselect(struct imap_session *s)
     imap_map_done(&sel->map);
     free(sel->recent.at);
     free(sel->result.ranges);
+    if (!sel->gone)
+        imap__keep(s->host, sel->mailbox);
     account_view_close(s->store, &sel->view);
     *sel = (struct imap_selected){0};
 }

@@ -220,9 +220,18 @@ static void session_flush(struct imap_session *s)
         if (n > 0)
             s->out_at += (size_t)n;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return;
+            break;
         else if (errno != EINTR)
             s->broken = true;
+    }
+    if (buf_failed(&s->out))
+        s->broken = true; /* something is missing in it: nothing behind it would be understood */
+    if (s->out_at < s->out.n) {
+        if (s->out_at > SESSION_FLUSH_BYTES) { /* little is left, so little is moved */
+            buf_consume(&s->out, s->out_at);
+            s->out_at = 0;
+        }
+        return;
     }
     s->out_at = 0;
     if (s->out.cap > SESSION_KEEP_BYTES && !s->run)
@@ -393,6 +402,29 @@ static void session_timeout(void *arg)
     session_turn(s);
 }
 
+/* --- keeping a view */
+
+static void session_keep_over(void *arg)
+{
+    struct imap_host *host = arg;
+    if (host->kept)
+        account_view_close(host->keeper, &host->kept);
+}
+
+void imap__keep(struct imap_host *host, uint64_t mailbox)
+{
+    struct mailbox_view *view = NULL;
+    if (!host->keeper) {
+        host->keeper = account_store_new(host->db, ACCOUNT_READ);
+        loop_timer_init(host->loop, &host->keep_timer, session_keep_over, host);
+    }
+    if (account_view_open(host->keeper, mailbox, &view) != OK)
+        return; /* it is gone; nothing is lost */
+    session_keep_over(host);
+    host->kept = view;
+    loop_timer_after(&host->keep_timer, IMAP_KEEP_MS);
+}
+
 /* --- beginning and end */
 
 static void session_greet(struct imap_session *s, const struct imap_start *start)
@@ -471,4 +503,9 @@ void imap_sessions_drop(struct imap_host *host)
 {
     LIST_EACH_SAFE(it, &host->sessions)
     session_free(LIST_OF(it, struct imap_session, link));
+    if (host->keeper) {
+        session_keep_over(host);
+        loop_timer_done(&host->keep_timer);
+        account_store_free(&host->keeper);
+    }
 }

@@ -23,6 +23,7 @@
 #include "sys/loop.h"
 
 #define IMAP_AUTOLOGOUT_MS (31 * MS_MINUTE) /* RFC 9051 §5.4: at least 30 minutes */
+#define IMAP_KEEP_MS       (10 * MS_SECOND) /* how long a view stays loaded after the last session left it */
 #define IMAP_OUT_HIGH      ((size_t)256 << 10)
 
 struct imap_host {
@@ -38,6 +39,10 @@ struct imap_host {
     void (*tell)(void *arg, const struct journal_event *e);
     void (*changed)(void *arg); /* sessions or their effects changed */
     void *arg;
+    /* Private: the mailbox that was deselected last stays loaded for a moment. Clients come back to it. */
+    struct account_store *keeper;
+    struct mailbox_view *kept;
+    struct loop_timer keep_timer;
 };
 
 struct imap_start {
