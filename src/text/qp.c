@@ -84,10 +84,32 @@ static enum err qp_escape(struct qp_decoder *d, uint8_t c, struct buf *out)
     return buf_byte(out, (uint8_t)(hex_digit(d->held[1]) << 4 | hex_digit(c)));
 }
 
+/* Length of the run at the front that stands for itself whatever follows: nothing escaped, no line end, no
+ * blank but between two words. */
+static size_t qp_run(slice s)
+{
+    size_t n = 0;
+    while (n < s.n && s.p[n] != '=' && (s.p[n] > ' ' || (s.p[n] == ' ' && n + 1 < s.n && s.p[n + 1] > ' ')))
+        n++;
+    return n;
+}
+
 enum err qp_feed(struct qp_decoder *d, slice in, struct buf *out)
 {
-    for (size_t i = 0; i < in.n; i++) {
-        enum err e = d->held_n ? qp_escape(d, in.p[i], out) : qp_plain(d, in.p[i], out);
+    size_t i = 0;
+    while (i < in.n) {
+        size_t run = d->held_n || d->blanks_n ? 0 : qp_run(slice_from(in, i));
+        enum err e;
+        if (run) {
+            run = size_min(run, out->max - out->n + 1); /* one too many says that it is full */
+            if (run > out->max - out->n)
+                (void)buf_append(out, slice_sub(in, i, i + run - 1)); /* what fits stays */
+            e = buf_append(out, slice_sub(in, i, i + run));
+            i += run;
+        } else {
+            e = d->held_n ? qp_escape(d, in.p[i], out) : qp_plain(d, in.p[i], out);
+            i++;
+        }
         if (e)
             return e;
     }

@@ -66,6 +66,8 @@ static uint32_t header_field_defects(slice raw)
     bool high = false;
     for (size_t i = 0; i < raw.n; i++) {
         uint8_t c = raw.p[i];
+        if ((uint8_t)(c - 32) < 95) /* printable: nothing to see */
+            continue;
         if (c == '\n' && (i == 0 || raw.p[i - 1] != '\r'))
             defects |= MAIL_DEFECT_BARE_LF;
         else if (c == '\r' && (i + 1 == raw.n || raw.p[i + 1] != '\n'))

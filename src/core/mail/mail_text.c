@@ -118,14 +118,23 @@ enum err mail_text_part(const struct part_entry *part, slice body, struct buf *o
 /* Text on one line: controls and blanks become one blank. */
 static void preview_put(struct buf *out, slice s)
 {
-    bool blank = out->n == 0 || out->p[out->n - 1] == ' ';
-    for (size_t i = 0; i < s.n; i++) {
-        bool is_blank = s.p[i] <= 32 || s.p[i] == 127;
-        if (is_blank && blank)
-            continue;
-        if (buf_byte(out, is_blank ? ' ' : s.p[i]))
-            return;
-        blank = is_blank;
+    while (s.n && !buf_failed(out)) {
+        size_t n = 0;
+        if (s.p[0] <= 32 || s.p[0] == 127) {
+            while (n < s.n && (s.p[n] <= 32 || s.p[n] == 127))
+                n++;
+            if (out->n && out->p[out->n - 1] != ' ')
+                (void)buf_byte(out, ' '); /* a full buffer is marked */
+        } else {
+            size_t room;
+            while (n < s.n && s.p[n] > 32 && s.p[n] != 127)
+                n++;
+            room = out->max - out->n;
+            (void)buf_append(out, slice_sub(s, 0, size_min(n, room + 1) - (n > room))); /* what fits */
+            if (n > room)
+                out->failed = true;
+        }
+        s = slice_from(s, n);
     }
 }
 
@@ -174,7 +183,7 @@ static slice preview_entity(slice s, struct buf *out)
 /* HTML without its tags: for a line of preview only, never shown as HTML. */
 static void preview_html(slice s, struct buf *out)
 {
-    while (s.n) {
+    while (s.n && !buf_failed(out)) {
         size_t n = 0;
         slice tag, hidden;
         while (n < s.n && s.p[n] != '<' && s.p[n] != '&')
@@ -245,10 +254,18 @@ bool mail_text_preview(const slice *pieces, size_t n, const struct part_table *t
     }
     copy = *part;
     one = (struct part_table){&copy, 1};
-    /* a stylesheet may stand before the first word of HTML; plain text speaks at once */
-    read = slice_eq(part->subtype, SLICE("html")) ? 32768 : chars * 8;
-    if (mail_text_each(pieces, n, &one, read, preview_take, &job))
+    /* plain text speaks at once, so little is read first, and more only when blanks or long characters eat it
+     * up; a stylesheet may stand before the first word of HTML */
+    read = slice_eq(part->subtype, SLICE("html")) ? 32768 : chars * 2;
+    for (;;) {
+        if (mail_text_each(pieces, n, &one, read, preview_take, &job))
+            buf_clear(&text);
+        if (read > chars * 2 || part->body_bytes <= read || buf_failed(&text) || text.n >= chars * UTF8_MAX ||
+            utf8_cut(buf_view(&text), chars).n < text.n)
+            break;
+        read = chars * 16;
         buf_clear(&text);
+    }
     buf_truncate(&text, utf8_valid_prefix(buf_view(&text)));
     return arena_dup(a, slice_trim(utf8_cut(buf_view(&text), chars)), out);
 }
