@@ -55,7 +55,7 @@ static void fuzz_command(slice text, struct arena *arena, struct buf *out)
         fuzz_search(&c.search);
     } else if (e == OK && c.verb == IMAP_LIST) {
         for (size_t i = 0; i < c.list.patterns_n; i++)
-            must(imap_name_match(SLICE("a/b"), c.list.patterns[i]) <= 1);
+            IGNORE_RESULT(imap_name_match(SLICE("a/b"), c.list.patterns[i]), "that it ends is what is asked");
     }
     if (e == OK && c.mailbox.n) {
         slice again;

@@ -16,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     slice s = slice_of(data, size);
     if (size == 0)
         return 0;
-    mime_check(slice_from(s, 1), (data[0] & 0x7F) % 23 + 1, data[0] & 0x80 ? &small : &mail_limits_default);
+    mime_check(slice_from(s, 1), (size_t)(data[0] & 0x7F) % 23 + 1,
+               data[0] & 0x80 ? &small : &mail_limits_default);
     return 0;
 }

@@ -40,7 +40,7 @@ static void fail(const struct dialogue *d, unsigned line, const char *what, slic
 
 static unsigned hex(uint8_t c)
 {
-    return ascii_is_digit(c) ? c - '0' : (unsigned)(ascii_lower(c) - 'a' + 10);
+    return (unsigned)(ascii_is_digit(c) ? c - '0' : ascii_lower(c) - 'a' + 10);
 }
 
 /* \r \n \t \0 \\ \xHH */

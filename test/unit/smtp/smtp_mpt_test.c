@@ -96,7 +96,7 @@ static size_t play_folder(const char *path)
     if (!folder)
         return 0;
     while ((e = readdir(folder))) {
-        char name[4096], text[8192];
+        char name[8192], text[8192];
         size_t bytes;
         FILE *f;
         if (!slice_ends_nocase(slice_str(e->d_name), SLICE(".test")))
