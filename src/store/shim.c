@@ -26,7 +26,6 @@ struct file {
     struct bytes now, durable;
     struct pending *first, **last;
     void *locked_by;
-    bool durable_exists;
 };
 
 struct handle {
@@ -204,12 +203,12 @@ static int f_sync(sqlite3_file *file, int flags)
             pending_drop(f);
         return SQLITE_IOERR_FSYNC;
     }
+    for (struct pending *p = f->first; p; p = p->next)
+        if (p->bytes)
+            bytes_write(&f->durable, p->at, p->bytes, p->n);
+        else if (p->at < f->durable.n)
+            bytes_resize(&f->durable, p->at);
     pending_drop(f);
-    bytes_resize(&f->durable, 0);
-    bytes_resize(&f->durable, f->now.n);
-    if (f->now.n)
-        memcpy(f->durable.p, f->now.p, f->now.n);
-    f->durable_exists = true;
     return SQLITE_OK;
 }
 
