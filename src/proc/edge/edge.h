@@ -40,8 +40,9 @@ struct edge {
     size_t n_conns;
     struct list listeners;
     struct block_count *blocks; /* of listener.c */
-    bool draining;
-    struct loop_timer housekeeping, certificates_timer;
+    bool started, draining;
+    bool keys_away; /* new connections wait a little: nobody could sign their handshakes */
+    struct loop_timer housekeeping, certificates_timer, keys_timer;
 
     /* For those who speak SMTP. */
     uint64_t body_bytes; /* of bodies in memory now, against limits.body_bytes */

@@ -17,6 +17,7 @@
 #define SIGN_ARENA            ((size_t)8 * 1024)
 #define CERTIFICATES_MS       (5 * MS_SECOND)
 #define CERTIFICATES_AGAIN_MS 250
+#define KEYS_AWAY_MS          (5 * MS_SECOND)
 #define TICKET_KEYS_MS        (4 * MS_HOUR)
 #define AUTH_CACHE            512
 #define DRAIN_SPARE_MS        500 /* before the deadline: whoever is left is cut off */
@@ -92,6 +93,8 @@ static void edge_certificates(void *arg, enum err r, const void *message, int *f
         return;
     }
     edge_contexts(e, message);
+    e->keys_away = false;
+    loop_timer_clear(&e->keys_timer);
     if (!e->draining)
         listener_resume_all(e);
 }
@@ -111,6 +114,15 @@ static void edge_housekeeping(void *arg)
         if (e->tls[s])
             tls_ctx_new_ticket_keys(e->tls[s]);
     loop_timer_after(&e->housekeeping, TICKET_KEYS_MS);
+}
+
+/* keys did not come back in time: mail without TLS may go on, and handshakes fail one by one. */
+static void edge_without_keys(void *arg)
+{
+    struct edge *e = arg;
+    e->keys_away = false;
+    log_warning("keys is away; TLS handshakes fail until it is back");
+    listener_resume_all(e);
 }
 
 /* Start. */
@@ -167,6 +179,8 @@ static enum err edge_start(struct role_self *r, struct err_detail *detail)
     edge_settings(e, r);
     loop_timer_init(e->loop, &e->housekeeping, edge_housekeeping, e);
     loop_timer_init(e->loop, &e->certificates_timer, edge_ask_certificates, e);
+    loop_timer_init(e->loop, &e->keys_timer, edge_without_keys, e);
+    e->started = true;
     loop_timer_after(&e->housekeeping, TICKET_KEYS_MS);
     for (size_t i = 0; i < r->n_listeners; i++)
         listener_add(e, fd_take(&r->listeners[i].fd), r->listeners[i].service, r->listeners[i].plaintext);
@@ -181,11 +195,19 @@ static void edge_message(struct role_self *r, struct role_peer *peer, uint16_t t
         (void)n_fds; /* edge asks, nobody asks it */
 }
 
+/* While keys is started anew, new connections wait in the kernel's queue rather than fail. */
 static void edge_peer(struct role_self *r, struct role_peer *peer)
 {
     struct edge *e = r->state;
-    if (peer->role == ROLE_KEYS && peer->chan && e->loop)
+    if (peer->role != ROLE_KEYS || !e->started || e->draining)
+        return;
+    if (peer->chan) {
         loop_timer_after(&e->certificates_timer, 0);
+    } else if (e->tls[SERVICE_SMTP]) {
+        e->keys_away = true;
+        listener_pause_all(e);
+        loop_timer_after(&e->keys_timer, KEYS_AWAY_MS);
+    }
 }
 
 /* The end. */
@@ -203,6 +225,8 @@ static void edge_drain(struct role_self *r, time_ms ms)
     if (e->draining)
         return;
     e->draining = true;
+    loop_timer_clear(&e->keys_timer);
+    loop_timer_clear(&e->certificates_timer);
     listener_close_all(e);
     if (e->n_conns == 0) {
         role_exit(r);

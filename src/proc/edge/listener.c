@@ -77,7 +77,7 @@ static void listener_pause(struct listener *l)
 static void listener_resume(struct listener *l)
 {
     struct edge *e = l->edge;
-    if (!l->paused || e->draining || e->n_conns >= e->limits.connections ||
+    if (!l->paused || e->draining || e->keys_away || e->n_conns >= e->limits.connections ||
         (service_needs_tls(l->service) && !e->tls[l->service]))
         return;
     l->paused = false;
@@ -94,6 +94,12 @@ void listener_resume_all(struct edge *e)
 {
     LIST_EACH(it, &e->listeners)
     listener_resume(LIST_OF(it, struct listener, link));
+}
+
+void listener_pause_all(struct edge *e)
+{
+    LIST_EACH(it, &e->listeners)
+    listener_pause(LIST_OF(it, struct listener, link));
 }
 
 void listener_close_all(struct edge *e)

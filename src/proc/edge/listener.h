@@ -14,6 +14,8 @@
 void listener_add(struct edge *e, int fd, enum service service, bool plaintext);
 /* Accepts (again) wherever it can: after start, after certificates came, when a connection ended. */
 void listener_resume_all(struct edge *e);
+/* Lets clients wait in the kernel's queue until listener_resume_all(). */
+void listener_pause_all(struct edge *e);
 /* May one more connection of unknown people come from there? Counts it when it may; *out_block is what
  * conn->block wants. */
 NODISCARD bool listener_admit(struct edge *e, const struct ip *ip, uint64_t *out_block);
