@@ -71,12 +71,16 @@ static void reply_kept(struct message *m)
 
 /* The queue. */
 
+static void queue_rest(struct message *m);
+
 static void queue_answered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
     struct message *m = arg;
     const struct queued *q = message;
     enum err said = e == OK ? err_from_wire(q->err) : e;
     (void)fds, (void)n_fds; /* none */
+    if (message__patient(m, e, queue_rest))
+        return;
     if (said == OK)
         reply_kept(m);
     else if (e == OK && q->text.n)
@@ -107,9 +111,12 @@ static void queue_items(const struct message_rcpt *r, struct enqueue_rcpt *items
 }
 
 /* Hands everything that is not done to relay; no recipient twice. */
-static void queue_rest(struct message *m, size_t targets)
+static void queue_rest(struct message *m)
 {
-    struct enqueue_rcpt *items = ARENA_ARRAY(&m->arena, targets + m->n_rcpts, struct enqueue_rcpt);
+    size_t targets = 0;
+    for (struct message_rcpt *r = m->rcpts; r; r = r->next)
+        targets += r->accepted ? r->n_targets : 0;
+    struct enqueue_rcpt *items = ARENA_ARRAY(&m->arena, targets, struct enqueue_rcpt);
     struct enqueue ask = {.mail_id = m->id,
                           .connection = m->from.connection,
                           .account = m->from.account,
@@ -171,7 +178,7 @@ static void deliveries_done(struct message *m)
         message__reply(m, err_smtp_code(why), err_smtp_status(why),
                        m->full_text.n ? m->full_text : slice_str(err_text(why)));
     else
-        queue_rest(m, elsewhere + undone);
+        queue_rest(m);
 }
 
 static void delivered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
@@ -256,13 +263,9 @@ static void deliver_all(struct message *m)
 
 void message__deliver(struct message *m)
 {
-    size_t targets = 0;
     m->delivering = true;
-    if (m->from.account == 0) {
+    if (m->from.account == 0)
         deliver_all(m);
-        return;
-    }
-    for (struct message_rcpt *r = m->rcpts; r; r = r->next) /* submitted mail: the queue delivers all of it */
-        targets += r->accepted ? r->n_targets : 0;
-    queue_rest(m, targets);
+    else
+        queue_rest(m); /* submitted mail: the queue delivers all of it */
 }

@@ -18,6 +18,12 @@
 #define REASONS_MAX    400
 #define REPLY_TEXT_MAX 512
 
+static void message_time(void *arg)
+{
+    struct message *m = arg;
+    m->again(m);
+}
+
 struct message *message_new(struct edge *e, const struct message_from *from, const struct smtp_mail *mail,
                             message_reply_fn reply, void *arg)
 {
@@ -31,6 +37,7 @@ struct message *message_new(struct edge *e, const struct message_from *from, con
     m->id = edge_mail_id(e);
     m->mail = *mail;
     m->from = *from;
+    loop_timer_init(e->loop, &m->timer, message_time, m);
     arena_init(&m->arena, "smtp message", from->account ? ARENA_AUTHED : ARENA_STRANGER);
     body_writer_init(&m->body,
                      e->limits.message_bytes + 2); /* a last line that BDAT left open gets its CRLF */
@@ -74,10 +81,28 @@ void message__free(struct message *m)
         }
     }
     m->edge->body_bytes -= m->counted_bytes;
+    loop_timer_done(&m->timer);
     body_writer_done(&m->body);
     fd_done(&m->fd);
     arena_done(&m->arena);
     free(m);
+}
+
+bool message__patient(struct message *m, enum err e, void (*again)(struct message *))
+{
+    const struct smtp_shared *shared = m->edge->smtp;
+    time_ms now = loop_now(m->edge->loop);
+    if (e != ERR_CLOSED) {
+        m->patient_until = 0;
+        return false;
+    }
+    if (m->patient_until == 0)
+        m->patient_until = now + (shared ? shared->patience_ms : MESSAGE_PATIENCE_MS);
+    if (now >= m->patient_until)
+        return false;
+    m->again = again;
+    loop_timer_after(&m->timer, MESSAGE_AGAIN_MS);
+    return true;
 }
 
 void message__reply(struct message *m, int code, const char *status, slice text)
@@ -152,12 +177,18 @@ static bool rcpt_keep_targets(struct message_rcpt *r, const struct rcpt_answer *
     return true;
 }
 
+static void rcpts_again(struct message *m);
+
 static void rcpt_answered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
     struct message_rcpt *r = arg;
     const struct rcpt_answer *a = message;
     enum err said = e == OK ? err_from_wire(a->err) : e;
     (void)fds, (void)n_fds; /* none */
+    if (message__patient(r->message, e, rcpts_again)) {
+        r->again = true;
+        return;
+    }
     if (e != OK)
         rcpt_reply(
             r, 451, "4.3.0",
@@ -173,10 +204,35 @@ static void rcpt_answered(void *arg, enum err e, const void *message, int *fds, 
         rcpt_reply(r, 250, "2.1.5", SLICE("This recipient is fine"));
 }
 
+static void rcpt_ask(struct message_rcpt *r)
+{
+    struct message *m = r->message;
+    struct rcpt_ask ask = {
+        .address = r->address, .sender_account = m->from.account, .bytes = m->mail.declared_bytes};
+    enum err e = role_call(m->edge->role, ROLE_DIRECTORY, X_DIRECTORY_RCPT_ASK, &ask, NULL, 0, DIRECTORY_MS,
+                           rcpt_answered, r);
+    if (e != OK)
+        rcpt_answered(r, e, NULL, NULL, 0);
+}
+
+static void rcpts_again(struct message *m)
+{
+    size_t left = 0;
+    for (const struct message_rcpt *r = m->rcpts; r; r = r->next)
+        left += r->again;
+    for (struct message_rcpt *r = m->rcpts, *next; left; r = next) {
+        next = r->next; /* the answer to the last open RCPT can end the session, and m with it */
+        if (r->again) {
+            left--;
+            r->again = false;
+            rcpt_ask(r);
+        }
+    }
+}
+
 void message_rcpt(struct message *m, uint32_t token, const struct smtp_rcpt *rcpt)
 {
     struct message_rcpt *r = ARENA_NEW(&m->arena, struct message_rcpt), **last = &m->rcpts;
-    struct rcpt_ask ask = {.sender_account = m->from.account, .bytes = m->mail.declared_bytes};
     uint8_t room[MAILBOX_TEXT_MAX];
     struct buf text = {.p = room, .cap = sizeof room, .max = sizeof room}; /* never grows: everything fits */
     must(mailbox_print(&rcpt->recipient, &text) == OK);
@@ -204,11 +260,7 @@ void message_rcpt(struct message *m, uint32_t token, const struct smtp_rcpt *rcp
     *last = r;
     r->asked = true;
     m->n_asked++;
-    ask.address = r->address;
-    enum err e = role_call(m->edge->role, ROLE_DIRECTORY, X_DIRECTORY_RCPT_ASK, &ask, NULL, 0, DIRECTORY_MS,
-                           rcpt_answered, r);
-    if (e != OK)
-        rcpt_answered(r, e, NULL, NULL, 0);
+    rcpt_ask(r);
 }
 
 /* Body. */
@@ -264,11 +316,15 @@ static void verdict_told(struct message *m, const struct judge_verdict *v)
         message__tell(m, (struct journal_event){.kind = JOURNAL_MESSAGE_ID, .name = v->message_id});
 }
 
+static void ask_senders(struct message *m);
+
 static void senders_answered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
     struct message *m = arg;
     const struct sender_answer *a = message;
     (void)fds, (void)n_fds; /* none */
+    if (message__patient(m, e, ask_senders))
+        return;
     if (e != OK)
         message__reply(
             m, 451, "4.3.0",
@@ -280,19 +336,24 @@ static void senders_answered(void *arg, enum err e, const void *message, int *fd
 }
 
 /* THREATS 38: every From and Sender address has to belong to whoever is logged in. */
-static void ask_senders(struct message *m, const struct judge_verdict *v)
+static void ask_senders(struct message *m)
 {
-    struct sender_ask ask = {.account = m->from.account, .n_addresses = v->n_senders};
-    struct sender_item *items = ARENA_ARRAY(&m->arena, v->n_senders, struct sender_item);
-    enum err e = ERR_LIMIT;
-    for (size_t i = 0; items && i < v->n_senders; i++)
-        items[i].address = v->senders[i].address;
-    ask.addresses = items;
-    if (items)
-        e = role_call(m->edge->role, ROLE_DIRECTORY, X_DIRECTORY_SENDER_ASK, &ask, NULL, 0, DIRECTORY_MS,
-                      senders_answered, m);
+    struct sender_ask ask = {
+        .account = m->from.account, .addresses = m->senders, .n_addresses = m->n_senders};
+    enum err e = role_call(m->edge->role, ROLE_DIRECTORY, X_DIRECTORY_SENDER_ASK, &ask, NULL, 0, DIRECTORY_MS,
+                           senders_answered, m);
     if (e != OK)
         senders_answered(m, e, NULL, NULL, 0);
+}
+
+static bool keep_senders(struct message *m, const struct judge_verdict *v)
+{
+    m->senders = ARENA_ARRAY(&m->arena, v->n_senders, struct sender_item);
+    for (size_t i = 0; m->senders && i < v->n_senders; i++)
+        if (!arena_dup(&m->arena, v->senders[i].address, &m->senders[i].address))
+            return false;
+    m->n_senders = v->n_senders;
+    return m->senders != NULL;
 }
 
 static void refused_by_judge(struct message *m, const struct judge_verdict *v)
@@ -311,10 +372,14 @@ static void refused_by_judge(struct message *m, const struct judge_verdict *v)
                              : SLICE("This message is not accepted"));
 }
 
+static void ask_judge(struct message *m);
+
 static void judged(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
     struct message *m = arg;
     const struct judge_verdict *v = message;
+    if (message__patient(m, e, ask_judge))
+        return;
     if (e != OK) {
         message__reply(
             m, 451, "4.3.0",
@@ -332,13 +397,13 @@ static void judged(void *arg, enum err e, const void *message, int *fds, size_t 
         m->fd = fd_take(&fds[0]);
     }
     if (!arena_dup(&m->arena, v->prefix, &m->judge_prefix) ||
-        !arena_dup(&m->arena, v->message_id, &m->message_id)) {
+        !arena_dup(&m->arena, v->message_id, &m->message_id) || !keep_senders(m, v)) {
         message__reply(m, 451, "4.3.0",
                        SLICE("This message needs more room than there is; please try again"));
         return;
     }
-    if (m->from.account && v->n_senders)
-        ask_senders(m, v);
+    if (m->from.account && m->n_senders)
+        ask_senders(m);
     else
         message__deliver(m);
 }

@@ -19,6 +19,11 @@
  * A message whose client is gone is still finished once its deliveries have begun: they cannot be called
  * back. Before that it is dropped.
  *
+ * A role that is gone is being started anew, which takes a moment: the same is asked again for
+ * MESSAGE_PATIENCE_MS before the client is told to come back. Every question may be asked twice: recipients
+ * and verdicts change nothing, the queue takes a mail id once. An account's process that is gone is not
+ * waited for: there is the queue.
+ *
  * Invariants: 1. The reply function is called at most once, never after message_free(). 2. Every call to
  * another role has a deadline. 3. Bytes of bodies count in edge->body_bytes from the first to message's end.
  */
@@ -28,6 +33,9 @@
 #include "base/ip.h"
 #include "core/smtp/envelope.h"
 #include "proc/edge/edge.h"
+
+#define MESSAGE_PATIENCE_MS (5 * MS_SECOND)
+#define MESSAGE_AGAIN_MS    100
 
 /* Who sends: copied from the session when the message begins. */
 struct message_from {
@@ -42,6 +50,11 @@ struct message_from {
 };
 
 struct message;
+
+/* What all sessions of a process share: behind edge->smtp. NULL there means the defaults. */
+struct smtp_shared {
+    time_ms patience_ms; /* how long a role that is gone is waited for before the client hears 451 */
+};
 
 /* The answer to a RCPT, or to the message. text lives until the function returns. */
 typedef void (*message_reply_fn)(void *arg, uint32_t token, int code, const char *status, slice text);

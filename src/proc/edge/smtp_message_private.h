@@ -25,6 +25,7 @@ struct message_rcpt {
     struct message_rcpt *next;
     uint32_t token;
     bool asked, accepted;
+    bool again;    /* is asked again in a moment */
     slice address; /* as in RCPT */
     slice orcpt;
     unsigned notify;
@@ -53,6 +54,11 @@ struct message {
     time_ms received_at;
     bool junk;
     slice judge_prefix, message_id;
+    struct loop_timer timer;
+    time_ms patient_until;           /* 0: nothing failed */
+    void (*again)(struct message *); /* what the timer does once more */
+    struct sender_item *senders;     /* From and Sender addresses to be asked for */
+    size_t n_senders;
     bool delivering;
     size_t waiting;  /* deliveries that run */
     slice full_text; /* what an account said that could not take it */
@@ -60,6 +66,9 @@ struct message {
 
 void message__tell(struct message *m, struct journal_event event);
 void message__free(struct message *m);
+/* True: the role that should have answered is gone (e), and again will be called in a moment. False: it is no
+ * such error, or patience is at its end. */
+bool message__patient(struct message *m, enum err e, void (*again)(struct message *));
 /* Ends the message with this reply. */
 void message__reply(struct message *m, int code, const char *status, slice text);
 /* 550 for an address that is not theirs to use. */

@@ -12,6 +12,7 @@
 #include "proc/edge/auth_cache.h"
 #include "proc/edge/conn.h"
 #include "proc/edge/edge.h"
+#include "proc/edge/smtp_message.h"
 #include "sys/body.h"
 #include "sys/fd.h"
 
@@ -42,6 +43,7 @@ static struct buf queue;   /* what relay got */
 static struct buf journal; /* kinds and texts */
 static struct scram_server scram;
 static const char *ptr_name;
+static struct smtp_shared shared;
 static int client;
 
 /* What role.c does in a house. */
@@ -370,6 +372,8 @@ static int fresh(void **state)
     (void)snprintf(edge.hostname, sizeof edge.hostname, "mx.home.test");
     edge.limits = (struct edge_limits){
         .message_bytes = 1 << 20, .recipients = 5, .submission_recipients = 10, .body_bytes = 4 << 20};
+    shared = (struct smtp_shared){.patience_ms = 0};
+    edge.smtp = &shared;
     list_init(&edge.conns);
     list_init(&edge.listeners);
     memset(down, 0, sizeof down);
@@ -519,6 +523,36 @@ static void test_house_is_down(void **s)
     (void)say("MAIL FROM:<a@else.test>\r\nRCPT TO:<bob@home.test>\r\nDATA\r\n");
     assert_starts(say(".\r\n"), "451 4.3.0 The queue of this server is not answering");
     assert_int_equal(kept.n, 0);
+}
+
+/* A role that is started anew is waited for, and the client notices nothing. */
+static void test_house_comes_back(void **s)
+{
+    enum role gone[] = {ROLE_DIRECTORY, ROLE_JUDGE, ROLE_RELAY};
+    (void)s;
+    shared.patience_ms = MS_HOUR;
+    begin_on(SERVICE_SMTP);
+    down[ROLE_ACCOUNTS] = true;
+    for (size_t i = 0; i < ARRAY_LEN(gone); i++) {
+        char got[300] = "";
+        down[gone[i]] = true;
+        assert_starts(
+            say("EHLO c\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<bob@home.test>\r\nRCPT TO:<carol@home.test>\r\n"
+                "BDAT 2 LAST\r\n\r\n"),
+            "250-");
+        down[gone[i]] = false;
+        while (!strstr(got, "Kept as")) { /* what the timer is set to passes in the loop */
+            loop_turn(edge.loop, true);
+            (void)snprintf(got, sizeof got, "%s", receive());
+        }
+        assert_holds(queue, "local bob@home.test\nlocal carol@home.test\n");
+        buf_clear(&queue);
+    }
+    down[ROLE_JUDGE] = true; /* and a client that leaves meanwhile takes its message with it */
+    (void)say("MAIL FROM:<a@b.test>\r\nRCPT TO:<bob@home.test>\r\nBDAT 2 LAST\r\n\r\n");
+    fd_done(&client);
+    turns();
+    assert_int_equal(queue.n, 0);
 }
 
 /* One reply for all recipients: 250 only when each is kept somewhere. */
@@ -732,6 +766,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_recipients, fresh, end),
         cmocka_unit_test_setup_teardown(test_null_sender, fresh, end),
         cmocka_unit_test_setup_teardown(test_house_is_down, fresh, end),
+        cmocka_unit_test_setup_teardown(test_house_comes_back, fresh, end),
         cmocka_unit_test_setup_teardown(test_some_cannot_take_it, fresh, end),
         cmocka_unit_test_setup_teardown(test_alias_to_elsewhere, fresh, end),
         cmocka_unit_test_setup_teardown(test_verdicts, fresh, end),
