@@ -1,6 +1,6 @@
 /* The real keys and the real edge under their rights, joined by their channel: a client's handshake is signed
- * by keys, and edge greets. keys dies and comes back: new handshakes wait for it and work again; a handshake
- * without keys fails alone. Then edge drains. THREATS 50, 51. */
+ * by keys, and edge greets. keys dies and comes back with another certificate: new connections get that one.
+ * Other protocols at the real ports. Then edge drains. THREATS 13, 14, 50, 51. */
 #include "jail/roles.h"
 #include "lib/test.h"
 
