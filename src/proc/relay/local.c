@@ -103,7 +103,7 @@ static enum err local_prefix(const struct job *j, slice address, struct buf *out
     struct mailbox sender = {0}, target;
     enum err e = j->m.sender.n ? mailbox_parse(j->m.sender, MAILBOX_UTF8, &sender) : OK;
     if (e == OK)
-        e = mailbox_parse(address, MAILBOX_UTF8, &target);
+        e = mailbox_parse(address, MAILBOX_UTF8 | MAILBOX_POSTMASTER, &target);
     if (e == OK)
         e = smtp_return_path_write(&sender, out);
     if (e == OK)
@@ -126,7 +126,7 @@ static void local_hand_over(struct local *l, const struct rcpt_target *t)
     int fd = -1;
     enum err e;
     buf_init(&prefix, PREFIX_MAX);
-    e = local_prefix(j, t->address, &prefix);
+    e = local_prefix(j, j->rcpts[l->at].q.address, &prefix);
     if (e == ERR_LIMIT) { /* the trace fields of others leave no room: go without ours */
         buf_clear(&prefix);
         e = buf_append(&prefix, slice_sub(j->m.prefix, 0, PREFIX_MAX));

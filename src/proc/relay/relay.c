@@ -44,7 +44,8 @@ static enum err relay_check(const struct enqueue *m)
     if (m->reverse_path.n && mailbox_parse(m->reverse_path, MAILBOX_UTF8, &box))
         return ERR_SYNTAX;
     for (size_t i = 0; i < m->n_rcpts; i++)
-        if (mailbox_parse(m->rcpts[i].address, MAILBOX_UTF8, &box) || m->rcpts[i].notify > 15)
+        if (mailbox_parse(m->rcpts[i].address, MAILBOX_UTF8 | MAILBOX_POSTMASTER, &box) ||
+            m->rcpts[i].notify > 15)
             return ERR_SYNTAX;
     return OK;
 }
