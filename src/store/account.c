@@ -135,6 +135,7 @@ enum err account_db_open(const struct account_options *o, struct account_db **ou
     db->disk_free = o->disk_free ? o->disk_free : free_on_disk;
     db->disk_free_arg = o->disk_free_arg;
     db->real_disk = o->vfs == NULL;
+    account__reserve_init(db, o->path);
     enum err e = db_open(&options, &db->db, detail);
     if (e == OK) {
         e = load(db, o);
@@ -162,6 +163,7 @@ void account_db_close(struct account_db **dbp)
     for (size_t i = 0; i < db->keywords_n; i++)
         free(db->keywords[i]);
     db_close(&db->db);
+    free(db->reserve_path);
     free(db);
 }
 
@@ -251,6 +253,7 @@ enum err account__begin(struct account_db *db)
 {
     if (db->in_event)
         return ERR_STATE;
+    account__reserve_give_up(db);
     enum err e = db_begin(db->db, &db->txn);
     if (e != OK)
         return e;

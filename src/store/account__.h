@@ -75,7 +75,9 @@ struct account_db {
     uint64_t bytes_max, messages_max, reserve_bytes;
     uint64_t (*disk_free)(void *);
     void *disk_free_arg;
-    bool real_disk; /* files may be touched beside SQLite: the reserve */
+    bool real_disk; /* files may be touched beside SQLite's: the reserve */
+    char *reserve_path;
+    bool reserve_held;
     struct list watches;
     unsigned handles;
     bool in_event; /* nothing may be changed from inside an event */
@@ -128,6 +130,14 @@ void *account__alloc(size_t n, size_t size);
 /* free() for CLEANUP(). */
 void account__text_free(char **p);
 void *account__grow(void *array, size_t n, size_t *room, size_t size);
+
+/* --- account_reserve.c */
+
+void account__reserve_init(struct account_db *db, const char *path);
+/* Before a change: lets go of it when the disk is nearly full. */
+void account__reserve_give_up(struct account_db *db);
+/* When idle: makes it when there is room. */
+void account__reserve_take(struct account_db *db);
 
 /* --- account_mailbox.c */
 

@@ -255,6 +255,7 @@ enum err account_db_idle(struct account_db *db, time_ms now, bool quiet, bool *o
     if (e == OK && quiet && !more) {
         account__codec_free(db);
         db_shrink(db->db);
+        account__reserve_take(db);
         db->freed = true;
     }
     if (e == OK)

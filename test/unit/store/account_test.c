@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static struct account_db *db;
 static struct account_store *s;
@@ -847,6 +849,48 @@ static void the_reserve_is_for_reading_and_deleting(void **state)
     message_free(text);
 }
 
+static void the_reserve_file_is_given_up_when_the_disk_is_full(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/posthorn-account-XXXXXX";
+    struct stat st;
+    bool more;
+    struct account_db *real = NULL;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chdir(dir), 0);
+    disk_left = (uint64_t)100 << 20;
+    const struct account_options o = {.path = "account.db",
+                                      .now = T0,
+                                      .reserve_bytes = 16 << 20,
+                                      .disk_free = given_disk,
+                                      .disk_free_arg = &disk_left};
+    real = open_account_with(&o);
+    struct account_store *h = account_store_new(real, ACCOUNT_OWNER);
+    struct account_added added;
+    struct uid_range r = {1, 1};
+    size_t n = 0;
+    assert_int_equal(put(h, account_inbox(h), SLICE("x\r\n"), 0, &added), OK);
+    assert_int_equal(account_db_idle(real, T0, true, &more), OK);
+    assert_int_equal(stat("account.db.reserve", &st), 0);
+    assert_true(st.st_blocks * 512 >= 500000 && (st.st_mode & 0777) == 0600);
+    disk_left = 4096;
+    assert_int_equal(account_expunge(h, account_inbox(h), (struct uid_set){&r, 1}, false, T0, &n), OK);
+    assert_int_equal(n, 1);
+    assert_int_not_equal(stat("account.db.reserve", &st), 0);
+    assert_int_equal(account_db_idle(real, T0, true, &more), OK);
+    assert_int_not_equal(stat("account.db.reserve", &st), 0); /* no room for it yet */
+    disk_left = (uint64_t)100 << 20;
+    assert_int_equal(put(h, account_inbox(h), SLICE("x\r\n"), 0, &added), OK);
+    assert_int_equal(account_db_idle(real, T0, true, &more), OK);
+    assert_int_equal(stat("account.db.reserve", &st), 0);
+    account_store_free(&h);
+    account_db_close(&real);
+    assert_int_equal(unlink("account.db"), 0);
+    assert_int_equal(unlink("account.db.reserve"), 0);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 /* --- upkeep */
 
 static void idle_all(time_ms now)
@@ -950,6 +994,7 @@ int main(void)
         T(a_handle_can_do_what_it_may),
         T(quota_counts_every_copy),
         T(the_reserve_is_for_reading_and_deleting),
+        T(the_reserve_file_is_given_up_when_the_disk_is_full),
         T(expunged_mail_is_erased_after_its_time_and_no_other),
         T(space_comes_back),
     };
