@@ -43,7 +43,8 @@ static inline void mime_check_list(slice s)
     must(depth == 0);
 }
 
-static inline void mime_check_tree(const struct part_table *t, uint64_t bytes, const struct mail_limits *limits)
+static inline void mime_check_tree(const struct part_table *t, uint64_t bytes,
+                                   const struct mail_limits *limits)
 {
     must(t->n >= 1 && t->n <= size_max(limits->parts, 1));
     must(t->at[0].parent == PART_NONE && t->at[0].header_at == 0);
