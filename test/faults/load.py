@@ -169,4 +169,5 @@ class Load:
                     self.is_wrong(f"{mark} was never sent")
         if self.wrong:
             raise Failure(f"{len(self.wrong)} things went wrong: {self.wrong[:10]}; {dict(self.counts)}")
+        print(f"{len(self.promised)} messages kept; {dict(sorted(self.counts.items()))}", flush=True)
         return len(self.promised)

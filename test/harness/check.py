@@ -3,6 +3,7 @@
 Every meson test, every case of a Python test, every fuzz target and every tidy rule counts as one test. A suite is a
 function below; the order is the order in which they run: what fails fast and often comes first."""
 import argparse
+import concurrent.futures
 import json
 import os
 import re
@@ -165,22 +166,27 @@ def clang_tidy():
 
 
 def python_suite(suite):
-    """Each test/SUITE/*_test.py in a process of its own; it prints a line a case (harness/run.py)."""
+    """Each test/SUITE/*_test.py in a process of its own, two at a time; it prints a line a case (harness/run.py)."""
     folder = os.path.join(ROOT, "test", suite)
     files = sorted(f for f in os.listdir(folder) if f.endswith("_test.py")) if os.path.isdir(folder) else []
-    for f in files:
-        name = f[:-len("_test.py")]
+
+    def one(f):
         t = time.monotonic()
         status, out = run([sys.executable, "test/harness/run.py", os.path.join(folder, f)], 900,
                           env=dict(ENV, POSTHORN_BUILD=BUILD))
-        seen = False
-        for m in re.finditer(r"^@(ok|skip|FAIL) (\S+)(?: (.*))?$", out, re.M):
-            seen = True
-            result(f"{suite}/{name}.{m.group(2)}", m.group(1), m.group(3) or "")
-        if status not in (0, 1) or not seen:
-            result(f"{suite}/{name}", "FAIL", f"ended with {status}", time.monotonic() - t)
-        if status:
-            tail("\n".join(l for l in out.splitlines() if not l.startswith(("@ok", "@skip"))), 60)
+        return f, status, out, time.monotonic() - t
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(one, f) for f in files]):
+            f, status, out, took = done.result()
+            name = f[:-len("_test.py")]
+            seen = False
+            for m in re.finditer(r"^@(ok|skip|FAIL) (\S+)(?: (.*))?$", out, re.M):
+                seen = True
+                result(f"{suite}/{name}.{m.group(2)}", m.group(1), m.group(3) or "")
+            if status not in (0, 1) or not seen:
+                result(f"{suite}/{name}", "FAIL", f"ended with {status}", took)
+            if status:
+                tail("\n".join(l for l in out.splitlines() if not l.startswith(("@ok", "@skip"))), 60)
 
 
 def clients():

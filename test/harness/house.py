@@ -16,6 +16,8 @@ import contextlib
 import imaplib
 import json
 import os
+import random
+import resource
 import select
 import shutil
 import signal
@@ -55,13 +57,19 @@ _held_ports = []
 
 
 def free_port():
-    """A port nobody listens on. The socket stays bound (not listening, SO_REUSEADDR) until release_ports(), so that
-    two tests at once do not get the same one."""
-    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(("127.0.0.1", 0))
-    _held_ports.append(s)
-    return s.getsockname()[1]
+    """A port nobody listens on, below those the kernel gives to outgoing connections. The socket stays bound (not
+    listening, SO_REUSEADDR) until the house starts, so that two tests at once do not get the same one."""
+    for _ in range(1000):
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", random.randint(12000, 32000)))
+        except OSError:
+            s.close()
+            continue
+        _held_ports.append(s)
+        return s.getsockname()[1]
+    raise Failure("there is no free port")
 
 
 def accepts(port, host="127.0.0.1"):
@@ -119,9 +127,13 @@ class House:
     domain = "demo.test"
 
     def __init__(self, accounts=("alice", "bob"), config="", resolver=None, services=None, data=None, folder=None,
-                 plaintext=("submission", "imap")):
+                 plaintext=("submission", "imap"), nofile=None):
         """accounts: local parts in demo.test, or whole addresses. config: lines added to the file. resolver: an
-        address@port to forward DNS to; without one, a port where nobody answers. services: {service: port}."""
+        address@port to forward DNS to; without one, a port where nobody answers. services: {service: port}. nofile: how many
+        descriptors each process may have."""
+        if not os.path.exists(os.path.join(BUILD, "posthorn-supervisor")):
+            raise Failure(f"there is no server in {BUILD}: build one, or say where with POSTHORN_BUILD")
+        self.nofile = nofile
         self.accounts = [a if "@" in a else f"{a}@{self.domain}" for a in accounts]
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="posthorn-test-")
@@ -160,7 +172,7 @@ class House:
             self.keep()
         self.stop(check=kind is None)
 
-    def start(self, wait=True, nofile=None):
+    def start(self, wait=True):
         """Starts the server; with wait, returns when it says it is ready and the accounts are there."""
         for s in _held_ports:
             s.close()
@@ -170,12 +182,10 @@ class House:
         self.log = open(self.log_path, "a")
 
         def limits():
-            if nofile:
-                import resource
-                resource.setrlimit(resource.RLIMIT_NOFILE, (nofile, nofile))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.nofile, self.nofile))
         self.process = subprocess.Popen([os.path.join(BUILD, "posthorn-supervisor"), "--config", self.config_path,
                                          "--ready-fd", str(say)], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                        pass_fds=[say], start_new_session=True, preexec_fn=limits if nofile else None,
+                                        pass_fds=[say], start_new_session=True, preexec_fn=limits if self.nofile else None,
                                         env=self.environment())
         os.close(say)
         self.ready_fd = ready
