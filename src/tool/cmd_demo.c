@@ -22,6 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -90,6 +91,18 @@ static bool demo_options(struct demo *d)
     snprintf(d->folder, sizeof d->folder, "%s", absolute);
     free(absolute);
     return true;
+}
+
+/* Another demo in the same folder holds the server's lock. */
+static bool demo_is_free(const struct demo *d)
+{
+    char path[CONF_PATH_MAX];
+    int fd CLEANUP(fd_done) = open(demo_path(d, "data/lock", path), O_RDWR | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    (void)tool_fail("a demo runs in %s already; stop it first, or name another folder with --data DIR",
+                    d->folder);
+    return false;
 }
 
 static bool demo_configure(struct demo *d)
@@ -214,9 +227,26 @@ static bool demo_wait_ready(int fd)
     return n > 0 && read(fd, line, sizeof line) > 0;
 }
 
+/* The last line of the log, which says why the server did not start. */
+static const char *demo_last_words(const struct demo *d, char out[512])
+{
+    char path[CONF_PATH_MAX];
+    int fd CLEANUP(fd_done) = open(demo_path(d, "log", path), O_RDONLY | O_CLOEXEC);
+    off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : 0;
+    ssize_t n = size > 0 ? pread(fd, out, 511, size > 511 ? size - 511 : 0) : 0;
+    const char *line, *error;
+    out[n > 0 ? n : 0] = 0;
+    while (n > 0 && out[n - 1] == '\n')
+        out[--n] = 0;
+    line = strrchr(out, '\n');
+    line = line ? line + 1 : out;
+    error = strstr(line, "error: ");
+    return error ? error + sizeof "error: " - 1 : line;
+}
+
 static bool demo_start(struct demo *d)
 {
-    char program[CONF_PATH_MAX], log[CONF_PATH_MAX];
+    char program[CONF_PATH_MAX], log[CONF_PATH_MAX], words[512];
     int pipe_fds[2];
     bool good;
     if (!tool_program("posthorn-supervisor", program))
@@ -234,9 +264,8 @@ static bool demo_start(struct demo *d)
     good = d->server > 0 && demo_wait_ready(pipe_fds[0]);
     fd_done(&pipe_fds[0]);
     if (!good)
-        (void)tool_fail(
-            "the server did not start; %s says why (are its ports in use? choose others with --port-base N)",
-            demo_path(d, "log", log));
+        (void)tool_fail("the server did not start: %s (more in %s; other ports: --port-base N)",
+                        demo_last_words(d, words), demo_path(d, "log", log));
     return good;
 }
 
@@ -308,6 +337,9 @@ static void demo_tell(const struct demo *d)
 {
     unsigned n = d->base;
     const struct secret *a = &d->passwords[0], *b = &d->passwords[1];
+    char self[CONF_PATH_MAX] = "posthorn";
+    if (!tool_program("posthorn", self))
+        memcpy(self, "posthorn", sizeof "posthorn");
     if (d->tool->json) {
         json_t *o = json_pack("{s:s, s:i, s:[{s:s, s:s%}, {s:s, s:s%}]}", "folder", d->folder, "port_base",
                               (int)n, "accounts", "address", demo_addresses[0], "password",
@@ -324,15 +356,13 @@ static void demo_tell(const struct demo *d)
     printf("  log in as %s, password %.*s\n", demo_addresses[0], (int)a->n, (const char *)a->bytes);
     printf("         or %s,   password %.*s\n", demo_addresses[1], (int)b->n, (const char *)b->bytes);
     printf("Try, in another terminal:\n");
-    printf("  curl -s -u alice@demo.test:%.*s imap://127.0.0.1:%u/INBOX -X 'FETCH 1 BODY[TEXT]' -v 2>&1 | "
-           "grep '^[<*]'\n",
-           (int)a->n, (const char *)a->bytes, n + 143);
-    printf("  swaks --server 127.0.0.1:%u -tls --auth-user bob@demo.test --auth-password %.*s -f "
-           "bob@demo.test -t "
-           "alice@demo.test\n",
-           n + 587, (int)b->n, (const char *)b->bytes);
-    printf("  mutt -f imap://alice%%40demo.test@127.0.0.1:%u/\n", n + 143);
-    printf("  posthorn trace alice@demo.test --config %s/demo.conf\n", d->folder);
+    printf("  curl -u alice@demo.test:%.*s 'imap://127.0.0.1:%u/INBOX;MAILINDEX=1'\n", (int)a->n,
+           (const char *)a->bytes, n + 143);
+    printf(
+        "  swaks --server 127.0.0.1:%u -tls -au bob@demo.test -ap %.*s -f bob@demo.test -t alice@demo.test\n",
+        n + 587, (int)b->n, (const char *)b->bytes);
+    printf("  mutt -f imap://alice%%40demo.test@127.0.0.1:%u/INBOX\n", n + 143);
+    printf("  %s trace alice@demo.test --config %s/demo.conf\n", self, d->folder);
     printf("Mail to other domains is held in the queue. Ctrl-C stops it; the mail stays.\n");
     fflush(stdout);
 }
@@ -342,6 +372,8 @@ static enum tool_exit demo_run_all(struct demo *d)
     struct err_detail detail = {""};
     char path[CONF_PATH_MAX];
     enum tool_exit x;
+    if (!demo_is_free(d))
+        return TOOL_FAILED;
     if (demo_cert_make(d->folder, &detail) != OK)
         return tool_fail("%s", detail.text);
     if (!demo_configure(d))

@@ -29,29 +29,33 @@ static bool trace_ago(slice s, time_ms now, time_ms *out)
     return true;
 }
 
+/* Exactly n digits. */
+static bool trace_digits(struct cursor *c, size_t n, uint32_t *out)
+{
+    slice digits;
+    return cursor_bytes(c, n, &digits) && slice_u32(digits, out);
+}
+
 /* 2026-11-22, with T14:00 or T14:00:00 and maybe Z; UTC */
 static bool trace_moment(const char *s, time_ms *out)
 {
-    unsigned year, month, day, hour = 0, minute = 0, second = 0;
-    int used = 0;
-    if (sscanf(s, "%4u-%2u-%2u%n", &year, &month, &day, &used) < 3 || used < 8)
+    struct cursor c = cursor_of(slice_str(s));
+    uint32_t year, month, day, hour = 0, minute = 0, second = 0;
+    if (!trace_digits(&c, 4, &year) || !cursor_take(&c, '-') || !trace_digits(&c, 2, &month) ||
+        !cursor_take(&c, '-') || !trace_digits(&c, 2, &day))
         return false;
-    s += used;
-    if (*s == 'T' || *s == ' ') {
-        used = 0;
-        if (sscanf(s + 1, "%2u:%2u%n", &hour, &minute, &used) < 2)
+    if (cursor_take(&c, 'T') || cursor_take(&c, ' ')) {
+        if (!trace_digits(&c, 2, &hour) || !cursor_take(&c, ':') || !trace_digits(&c, 2, &minute))
             return false;
-        s += 1 + used;
-        used = 0;
-        if (*s == ':' && sscanf(s + 1, "%2u%n", &second, &used) == 1)
-            s += 1 + used;
-        if (*s == 'Z')
-            s++;
+        if (cursor_take(&c, ':') && !trace_digits(&c, 2, &second))
+            return false;
+        (void)cursor_take(&c, 'Z'); /* all times are UTC, said or not */
     }
-    if (*s || year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-        second > 60)
+    if (!cursor_end(&c) || year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 ||
+        minute > 59 || second > 60)
         return false;
-    *out = date_days(year, month, day) * MS_DAY + hour * MS_HOUR + minute * MS_MINUTE + second * MS_SECOND;
+    *out =
+        date_days((int)year, month, day) * MS_DAY + hour * MS_HOUR + minute * MS_MINUTE + second * MS_SECOND;
     return true;
 }
 
