@@ -185,7 +185,8 @@ static void rcpt_answered(void *arg, enum err e, const void *message, int *fds, 
     const struct rcpt_answer *a = message;
     enum err said = e == OK ? err_from_wire(a->err) : e;
     (void)fds, (void)n_fds; /* none */
-    if (message__patient(r->message, e, rcpts_again)) {
+    /* ERR_BUSY in words of directory: accounts is being started, so there are no tickets yet */
+    if (message__patient(r->message, said == ERR_BUSY ? ERR_CLOSED : e, rcpts_again)) {
         r->again = true;
         return;
     }
