@@ -217,11 +217,13 @@ static void sign_free(void *ctx)
 static bool sign_salt(const struct remote_sign *s, const OSSL_PARAM *p)
 {
     int n = 0;
+    uint32_t length;
     if (p->data_type == OSSL_PARAM_UTF8_STRING) {
         if (strcmp(p->data, OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST) == 0)
             return true;
-        n = atoi(p->data);
-    } else if (!OSSL_PARAM_get_int(p, &n)) {
+        return slice_u32(slice_str(p->data), &length) && s->hash && length == s->hash;
+    }
+    if (!OSSL_PARAM_get_int(p, &n)) {
         return false;
     }
     return n == RSA_PSS_SALTLEN_DIGEST || (s->hash && n == (int)s->hash);

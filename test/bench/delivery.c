@@ -44,8 +44,8 @@ static const char *const words[] = {
 
 static size_t make(char *p, size_t bytes, unsigned number)
 {
-    size_t n = (size_t)sprintf(
-        p,
+    size_t n = (size_t)snprintf(
+        p, bytes,
         "Return-Path: <person%u@example.com>\r\nDelivered-To: user@bench.test\r\n"
         "Received: from mail.example.com (mail.example.com [192.0.2.7])\r\n\tby mx.bench.test "
         "with ESMTPS id %08x\r\n\tfor <user@bench.test>; Tue, 3 Mar 2026 10:00:00 +0000\r\n"

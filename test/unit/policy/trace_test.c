@@ -205,8 +205,7 @@ static void test_hostile_texts(void **state)
     }
     assert_int_equal(lines, 2);
     assert_true(slice_find(buf_view(&b), SLICE("a\\x0d\\x0aA1 DELETE INBOX\\x1b[2J%n%s%p\\x00x' OR "
-                                               "1=1--*)(uid=*\\u{2028}\\u{202e}\\xff<img src=x>\"\\")) <
-                b.n);
+                                               "1=1--*)(uid=*\\u{2028}\\u{202e}\\xff<img src=x>\"\\")) < b.n);
     buf_clear(&b);
     assert_int_equal(trace_json(&b, &e, 1), OK);
     for (size_t i = 0; i < b.n; i++)
