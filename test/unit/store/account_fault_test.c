@@ -411,8 +411,8 @@ static void flipped_bytes_harm_few_messages(void **state)
         account_db_close(&db);
     }
     free(good);
-    print_message("1000 flips: %zu made all unreadable, the worst other lost %zu of 400\n", unreadable,
-                  worst);
+    print_message("1000 flips: %zu made all unreadable, the worst other lost %zu of %d\n", unreadable, worst,
+                  FLIPPED_N);
     assert_true(unreadable < rounds / 20);
 }
 
