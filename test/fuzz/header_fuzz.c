@@ -4,6 +4,7 @@
 #include "core/mail/header.h"
 #include "core/mail/param.h"
 #include "core/mail/subject.h"
+#include "text/charset.h"
 #include "text/date.h"
 #include "text/qp.h"
 #include "text/utf7.h"
@@ -73,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct header_field f;
     struct param_list list;
     const uint8_t *at = s.p;
+    charset_preload(); /* once: loading tables for every input would be all the work */
     arena_init(&a, "fuzz", 64u << 20);
     while (header_next(&it, &f)) {
         must(f.raw.p == at && f.raw.n > 0);

@@ -2,6 +2,8 @@
  * chooses the pieces and, by its top bit, small limits. */
 #include "fuzz/mime_check.h"
 
+#include "text/charset.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -14,6 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                              .depth = 3,
                                              .parts = 6};
     slice s = slice_of(data, size);
+    charset_preload(); /* once: loading tables for every input would be all the work */
     if (size == 0)
         return 0;
     mime_check(slice_from(s, 1), (size_t)(data[0] & 0x7F) % 23 + 1,

@@ -133,6 +133,23 @@ static enum err header_write_phrase(struct buf *out, slice text, enum header_wri
     return e ? e : buf_byte(out, '"');
 }
 
+/* An address that could end its "<...>" or begin another one is none of mailbox_print()'s; inside quotes
+ * anything may stand. */
+static bool header_addr_spec_ok(slice s)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < s.n; i++) {
+        uint8_t c = s.p[i];
+        if (c == '"')
+            quoted = !quoted;
+        else if (quoted && c == '\\')
+            i++;
+        else if (!quoted && (c == '<' || c == '>' || c == ',' || c == ';' || c == ' '))
+            return false;
+    }
+    return s.n > 0 && !quoted;
+}
+
 enum err header_write_mailbox(struct buf *out, slice name, slice display, slice addr_spec,
                               enum header_write_flags flags)
 {
@@ -140,8 +157,7 @@ enum err header_write_mailbox(struct buf *out, slice name, slice display, slice 
     enum err e;
     display = slice_trim(display);
     if (!header_name_ok(name) || !header_value_ok(display) || !header_value_ok(addr_spec) ||
-        addr_spec.n == 0 || slice_has(addr_spec, '>') ||
-        (!utf8_is_ascii(addr_spec) && !(flags & HEADER_UTF8)))
+        !header_addr_spec_ok(addr_spec) || (!utf8_is_ascii(addr_spec) && !(flags & HEADER_UTF8)))
         return ERR_SYNTAX;
     e = buf_append(out, name);
     if (!e)
