@@ -8,7 +8,7 @@
 
 #include "proc/relay/job.h"
 
-#define WRITER_LAZY_MS  20
+#define WRITER_LAZY_MS  5
 #define WRITER_AGAIN_MS 1000
 
 struct writer *writer_new(struct relay *r);
