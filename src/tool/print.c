@@ -21,8 +21,16 @@ void tool_say(const struct tool *t, const char *format, ...)
     putchar('\n');
 }
 
+static bool print_json_done;
+
+bool tool_printed_json(void)
+{
+    return print_json_done;
+}
+
 void tool_print_json(const json_t *value)
 {
+    print_json_done = true;
     (void)json_dumpf(value, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY); /* the final fflush() tells */
     putchar('\n');
 }

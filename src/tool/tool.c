@@ -306,6 +306,11 @@ enum tool_exit tool_main(int argc, char **argv)
         return tool_help_command(t.command);
     t.json = tool_has(&t, TOOL_JSON);
     x = t.command->run(&t);
+    if (x == TOOL_DONE && t.json && !tool_printed_json()) {
+        json_t *done = json_pack("{s:b}", "done", 1);
+        tool_print_json(done);
+        json_decref(done);
+    }
     if (fflush(stdout) != 0 && x == TOOL_DONE)
         return tool_fail("the output could not be written");
     return x;

@@ -83,6 +83,8 @@ bool tool_program(const char *name, char out[CONF_PATH_MAX]);
 void tool_say(const struct tool *t, const char *format, ...) FORMAT(2, 3);
 /* The value, and a line end. */
 void tool_print_json(const json_t *value);
+/* Was there one? A change that has nothing to show prints {"done": true} at the end. */
+bool tool_printed_json(void);
 /* Text from elsewhere, made harmless for a terminal. */
 void tool_print_text(const char *text);
 

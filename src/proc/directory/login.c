@@ -77,31 +77,34 @@ static struct login *login_new(struct house_keeper *k, const struct chan *c)
     return l;
 }
 
-/* Who wants in: the account and its verifier, or one for a name that nobody has. */
+/* Who wants in: the account and its verifier, or one for a name that nobody has. Both are worked out for
+ * every name, so that the time tells nothing. */
 static enum err login_who(struct house_keeper *k, struct login *l, struct scram_verifier *out)
 {
-    struct directory_account a;
+    struct directory_account a = {0};
+    struct scram_verifier fake, real;
     slice name = scram_server_name(&l->scram);
-    enum err e = directory_account_find(k->store, name, &a);
-    if (e == OK) {
-        l->account = a.id;
-        l->suspended = a.suspended;
-        memcpy(l->address, a.address, sizeof l->address);
-        e = directory_verifier(k->store, a.id, out);
-        if (e == OK) {
-            l->exists = true;
-            return OK;
-        }
-    }
-    if (e != ERR_NOT_FOUND)
-        return e;
+    enum err found, e;
     if (directory_key(name, l->address) != OK) {
         size_t n = size_min(name.n, sizeof l->address - 1);
         memcpy(l->address, name.p, n);
         l->address[n] = 0;
     }
-    scram_verifier_fake(directory_secret(k->store), slice_str(l->address), out);
-    return OK;
+    scram_verifier_fake(directory_secret(k->store), slice_str(l->address), &fake);
+    found = directory_account_find(k->store, slice_str(l->address), &a);
+    e = directory_verifier(k->store, a.id, &real); /* nobody has the id 0 */
+    l->exists = found == OK && e == OK;
+    *out = l->exists ? real : fake;
+    if (e == OK)
+        secret_wipe(&real, sizeof real);
+    secret_wipe(&fake, sizeof fake);
+    if (found == OK) {
+        l->account = a.id;
+        l->suspended = a.suspended;
+    }
+    if (found != OK && found != ERR_NOT_FOUND)
+        return found;
+    return e == OK || e == ERR_NOT_FOUND ? OK : e;
 }
 
 static enum err login_begin(struct house_keeper *k, struct login *l, const struct auth_start *m,

@@ -20,6 +20,11 @@
 
 static void vector_verifier(struct scram_verifier *v)
 {
+    static struct scram_verifier made;
+    if (made.iterations) { /* the slow step once */
+        *v = made;
+        return;
+    }
     struct buf salt CLEANUP(buf_done) = {.max = 64};
     uint8_t salted[SCRAM_KEY_SIZE];
     assert_int_equal(base64_decode(SLICE("W22ZaJ0SNY7soEsUEjb6gQ=="), &salt), OK);
@@ -29,6 +34,7 @@ static void vector_verifier(struct scram_verifier *v)
     v->iterations = 4096;
     scram_salted_password(SLICE(PASSWORD), buf_view(&salt), 4096, salted);
     scram_keys(salted, v->stored_key, v->server_key);
+    made = *v;
 }
 
 static void rfc7677_server(void **state)

@@ -89,7 +89,7 @@ run 1 alias add bob@example.org ada@example.org && complains 'is an account alre
 run 1 domain remove example.org && complains 'still has 3 accounts and 1 aliases'
 run 0 account remove ada@example.org bob@example.org eve@example.org
 run 0 alias remove info@example.org
-run 0 domain remove example.org
+run 0 domain remove example.org --json && says '"done": true'
 run 0 domain list --json && says '^\[\]$'
 
 # what needs a server says so
