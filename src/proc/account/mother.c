@@ -5,6 +5,7 @@
 #include "store/db.h"
 #include "sys/fd.h"
 #include "sys/log.h"
+#include "text/charset.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +71,7 @@ static enum err mother_prepare(struct role_self *r, struct err_detail *detail)
     (void)r;
     must(sigaction(SIGCHLD, &ignore, NULL) == 0); /* children are reaped by the kernel */
     db_setup();
+    charset_preload(); /* East Asian mail: a child may open no file */
     if (rights_prepare(&account_child_rights, &mother_child_filter)) {
         err_detail_set(detail, "the filter for account processes could not be built");
         return ERR_BUG;
