@@ -93,10 +93,10 @@ struct conf {
 
     char tls_cert[CONF_PATH_MAX], tls_key[CONF_PATH_MAX]; /* both empty: no TLS */
 
-    bool resolver_forward; /* false: resolve from the root, as the system's root hints say */
+    bool resolver_forward;                          /* false: ask as this machine does, or from the root */
     struct conf_address forwards[CONF_FORWARD_MAX]; /* where to ask instead */
     size_t forward_count;
-    char trust_anchor[CONF_PATH_MAX]; /* empty: the root anchor that comes with libunbound's package */
+    char trust_anchor[CONF_PATH_MAX]; /* empty: the root's own, which resolver knows */
 
     struct conf_route routes[CONF_ROUTE_MAX];
     size_t route_count;
