@@ -51,6 +51,17 @@ static uint32_t search_fold_code(uint32_t c)
     return c == 0x3c2 ? 0x3c3 : c == 0x178 ? 0xff : c;
 }
 
+/* The ASCII at the front of s, folded; how much that was. Plain loops, which the compiler makes wide. */
+static size_t search_fold_ascii(slice s, uint8_t *out)
+{
+    size_t n = 0;
+    while (n < s.n && s.p[n] < 0x80)
+        n++;
+    for (size_t i = 0; i < n; i++)
+        out[i] = (uint8_t)(s.p[i] | (uint8_t)((uint8_t)(s.p[i] - 'A') < 26) << 5);
+    return n;
+}
+
 static void search_fold(slice s, struct buf *out)
 {
     uint8_t *p = buf_reserve(out, s.n * 2); /* no folding doubles a length */
@@ -59,12 +70,11 @@ static void search_fold(slice s, struct buf *out)
         return;
     while (s.n) {
         uint32_t c;
-        size_t took;
-        if (s.p[0] < 0x80) {
-            p[n++] = ascii_lower(s.p[0]);
-            s = slice_from(s, 1);
-            continue;
-        }
+        size_t took = search_fold_ascii(s, p + n);
+        n += took;
+        s = slice_from(s, took);
+        if (!s.n)
+            break;
         took = utf8_next(s, &c);
         if (took) {
             n += utf8_put(p + n, search_fold_code(c));

@@ -319,8 +319,10 @@ static void session_drive(struct imap_session *s)
         if (!session_next(s))
             break;
     }
-    if (s->eof && !s->closing && !s->run)
-        s->broken = true; /* nobody is there to be told */
+    if (s->eof && !s->closing && !s->run) {
+        s->closing = true; /* what is answered already is still sent, should anybody read it */
+        loop_timer_after(&s->timer, SESSION_LINGER_MS);
+    }
 }
 
 static void session_free(struct imap_session *s)

@@ -57,7 +57,8 @@ static void store_tell(struct imap_session *s)
         (void)buf_byte(&text, ' ');
         (void)buf_append(&text, s->cmd.store.flags.keywords[i]);
     }
-    imap__tell(s, JOURNAL_FLAGS_CHANGED, m->name, buf_view(&text), imap_set_count(&s->cmd.set));
+    imap__tell(s, JOURNAL_FLAGS_CHANGED, m->name, buf_view(&text),
+               imap_set_count(&s->cmd.set) < m->messages ? imap_set_count(&s->cmd.set) : m->messages);
     buf_done(&text);
 }
 

@@ -4,6 +4,8 @@
  * against what each was told). */
 #include "unit/proc/imap_kit.h"
 
+#include "proc/account/imap_private.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -215,6 +217,36 @@ static void sequence_numbers_are_never_wrong(void **state)
     buf_done(&out);
 }
 
+/* THREATS 34: a command that the parser lets through has a function, and none is known that should not be. */
+static void every_command_that_is_allowed_exists(void **state)
+{
+    static const char *const refused[] = {
+        "GENURLAUTH",  "URLFETCH", "GETACL",   "SETACL", "MYRIGHTS", "LISTRIGHTS",  "XLIST",
+        "LOCALDELETE", "GETQUOTA", "SETQUOTA", "DUMP",   "XFER",     "PROXY",       "NOTIFY",
+        "GETMETADATA", "RLIST",    "BURL",     "LOGIN",  "STARTTLS", "AUTHENTICATE"};
+    struct imap_kit k;
+    struct buf out;
+    (void)state;
+    for (int v = 0; v < IMAP_VERB_COUNT; v++) {
+        bool after_login = imap_verb_states((enum imap_verb)v) & ~(unsigned)IMAP_STATE_NOT_AUTHENTICATED;
+        assert_int_equal(imap__command_of((enum imap_verb)v) != NULL, after_login && v != IMAP_APPEND);
+    }
+    buf_init(&out, 10000);
+    imap_kit_start(&k);
+    imap_kit_connect(&k, 0);
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        char command[100];
+        slice got;
+        (void)snprintf(command, sizeof command, "%s bob@demo.test INBOX", refused[i]);
+        got = imap_kit_ask(&k, 0, "a", command, &out);
+        assert_true(slice_starts(got, SLICE("a BAD ")));
+        got = imap_kit_ask(&k, 0, "a", "NOOP", &out);
+        assert_slice(got, "a OK NOOP completed\r\n");
+    }
+    imap_kit_stop(&k);
+    buf_done(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +254,7 @@ int main(void)
         cmocka_unit_test(leaving_in_the_middle_leaves_nothing_behind),
         cmocka_unit_test(ending_says_bye_to_all),
         cmocka_unit_test(sequence_numbers_are_never_wrong),
+        cmocka_unit_test(every_command_that_is_allowed_exists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
