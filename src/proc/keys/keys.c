@@ -17,8 +17,6 @@
 static enum err keys_read(int fd, uint8_t *room, slice *out)
 {
     size_t n = 0;
-    if (lseek(fd, 0, SEEK_SET) < 0) /* an earlier run of this role read it from the same open file */
-        return err_from_errno(errno);
     while (n <= KEY_PEM_MAX) {
         ssize_t r = pread(fd, room + n, KEY_PEM_MAX + 1 - n, (off_t)n);
         if (r < 0 && errno == EINTR)
