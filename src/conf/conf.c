@@ -1,6 +1,8 @@
 /* conf: parser. A table of settings, a table of services, a table of limits; one line at a time. */
 #include "conf/conf.h"
 
+#include "conf/conf__value.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -73,13 +75,6 @@ const char *conf_limit_name(enum conf_limit l)
     return conf_limits[l].name;
 }
 
-void conf_address_print(const struct conf_address *a, char out[CONF_ADDRESS_TEXT])
-{
-    char ip[IP_TEXT];
-    ip_print(&a->ip, ip);
-    snprintf(out, CONF_ADDRESS_TEXT, ip_is_v4(&a->ip) ? "%s:%u" : "[%s]:%u", ip, (unsigned)a->port);
-}
-
 /* ---- mistakes ---- */
 
 void conf_problem_add(struct conf_problems *problems, unsigned line, const char *hint, const char *format,
@@ -109,53 +104,6 @@ void conf_problem_add(struct conf_problems *problems, unsigned line, const char 
 /* Quoted text is cut at 64 bytes. */
 #define Q(s) (int)size_min((s).n, 64), (const char *)((s).n ? (const void *)(s).p : "")
 
-/* ---- did you mean ---- */
-
-#define NEAREST_WORD_MAX 32
-
-/* Levenshtein with swaps of neighbours counted once; both at most NEAREST_WORD_MAX bytes. */
-static size_t conf_distance(slice a, slice b)
-{
-    size_t row[3][NEAREST_WORD_MAX + 1];
-    for (size_t j = 0; j <= b.n; j++)
-        row[1][j] = j;
-    for (size_t i = 1; i <= a.n; i++) {
-        size_t *above = row[i % 3], *now = row[(i + 1) % 3], *two = row[(i + 2) % 3];
-        now[0] = i;
-        for (size_t j = 1; j <= b.n; j++) {
-            bool same = ascii_lower(a.p[i - 1]) == ascii_lower(b.p[j - 1]);
-            size_t best = above[j - 1] + !same;
-            best = size_min(best, size_min(above[j], now[j - 1]) + 1);
-            if (i > 1 && j > 1 && a.p[i - 1] == b.p[j - 2] && a.p[i - 2] == b.p[j - 1])
-                best = size_min(best, two[j - 2] + 1);
-            now[j] = best;
-        }
-    }
-    return row[(a.n + 1) % 3][b.n];
-}
-
-const char *conf_nearest(slice word, const char *const *names, size_t n)
-{
-    const char *best = NULL;
-    size_t best_distance = NEAREST_WORD_MAX;
-    if (word.n == 0 || word.n > NEAREST_WORD_MAX)
-        return NULL;
-    for (size_t i = 0; i < n; i++) {
-        slice name = slice_str(names[i]);
-        size_t d;
-        if (name.n > NEAREST_WORD_MAX)
-            continue;
-        d = conf_distance(word, name);
-        if (word.n >= 3 && slice_starts_nocase(name, word))
-            d = size_min(d, 1); /* a beginning is a good guess */
-        if (d < best_distance && d <= 1 + size_min(word.n, name.n) / 3) {
-            best_distance = d;
-            best = names[i];
-        }
-    }
-    return best;
-}
-
 /* "Did you mean X?", else the list of what there is. */
 static void conf_hint_names(char out[256], slice word, const char *const *names, size_t n, const char *what)
 {
@@ -171,99 +119,6 @@ static void conf_hint_names(char out[256], slice word, const char *const *names,
 }
 
 /* ---- values ---- */
-
-bool conf_size_parse(slice s, uint64_t *out)
-{
-    static const char units[] = "kmgt";
-    uint64_t v, scale = 1;
-    if (s.n == 0)
-        return false;
-    if (!ascii_is_digit(s.p[s.n - 1])) {
-        const char *u = strchr(units, ascii_lower(s.p[s.n - 1]));
-        if (!u || !*u)
-            return false;
-        scale <<= 10 * (unsigned)(u - units + 1);
-        s.n--;
-    }
-    if (!slice_u64(s, &v) || __builtin_mul_overflow(v, scale, &v))
-        return false;
-    *out = v;
-    return true;
-}
-
-/* Letters, digits and inner hyphens, labels of 1..63, 253 in all: RFC 1123 §2.1. Written lower case, without
- * a final dot. */
-static bool conf_host_parse(slice s, char out[CONF_NAME_MAX])
-{
-    size_t label = 0;
-    if (s.n && s.p[s.n - 1] == '.')
-        s.n--;
-    if (s.n == 0 || s.n > 253)
-        return false;
-    for (size_t i = 0; i < s.n; i++) {
-        uint8_t c = s.p[i];
-        if (c == '.') {
-            if (label == 0 || s.p[i - 1] == '-')
-                return false;
-            label = 0;
-            continue;
-        }
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && (c != '-' || label == 0))
-            return false;
-        if (++label > 63)
-            return false;
-    }
-    if (label == 0 || s.p[s.n - 1] == '-')
-        return false;
-    for (size_t i = 0; i < s.n; i++)
-        out[i] = (char)ascii_lower(s.p[i]);
-    out[s.n] = 0;
-    return true;
-}
-
-static bool conf_port_parse(slice s, uint16_t *out)
-{
-    uint32_t v;
-    if (s.n > 5 || !slice_u32(s, &v) || v == 0 || v > 65535)
-        return false;
-    *out = (uint16_t)v;
-    return true;
-}
-
-/* HOST SEP PORT where an IPv6 HOST is in brackets when SEP is ':'. */
-static bool conf_host_port_split(slice s, uint8_t sep, slice *out_host, bool *out_v6, uint16_t *out_port)
-{
-    size_t at = slice_rindex(s, sep);
-    slice host = slice_sub(s, 0, at);
-    bool v6 = false;
-    uint16_t port;
-    if (at == s.n || !conf_port_parse(slice_from(s, at + 1), &port))
-        return false;
-    if (host.n >= 2 && host.p[0] == '[' && host.p[host.n - 1] == ']') {
-        host = slice_sub(host, 1, host.n - 1);
-        v6 = true;
-    } else if (slice_has(host, ':')) {
-        if (sep == ':')
-            return false; /* where does the address end? */
-        v6 = true;
-    }
-    *out_host = host;
-    *out_v6 = v6;
-    *out_port = port;
-    return true;
-}
-
-static bool conf_address_parse(slice s, uint8_t sep, struct conf_address *out)
-{
-    struct conf_address a;
-    slice host;
-    bool v6;
-    if (!conf_host_port_split(s, sep, &host, &v6, &a.port) || ip_parse(host, &a.ip) != OK ||
-        v6 != slice_has(host, ':'))
-        return false;
-    *out = a;
-    return true;
-}
 
 static void conf_path_set(struct conf_parse_state *st, const struct conf_line *l, slice word,
                           char out[CONF_PATH_MAX])
@@ -289,7 +144,7 @@ static void conf_path_set(struct conf_parse_state *st, const struct conf_line *l
 static void set_hostname(struct conf_parse_state *st, const struct conf_line *l)
 {
     slice w = l->words[1];
-    if (!conf_host_parse(w, st->c->hostname))
+    if (!conf__host_parse(w, st->c->hostname))
         conf_problem_add(st->problems, l->number,
                          "use letters, digits, hyphens and dots, like mail.example.org",
                          "\"%.*s\" is no host name", Q(w));
@@ -333,7 +188,7 @@ static void set_listen(struct conf_parse_state *st, const struct conf_line *l)
         conf_hint_names(hint, l->words[1], names, ARRAY_LEN(names), "the services are");
         conf_problem_add(st->problems, l->number, hint, "there is no service \"%.*s\"", Q(l->words[1]));
     }
-    if (!conf_address_parse(l->words[2], ':', &item.address)) {
+    if (!conf__address_parse(l->words[2], ':', &item.address)) {
         conf_problem_add(st->problems, l->number,
                          "write ADDRESS:PORT with a numeric address, like 0.0.0.0:25 or [::]:25",
                          "\"%.*s\" is no address with a port", Q(l->words[2]));
@@ -401,7 +256,7 @@ static void set_resolver(struct conf_parse_state *st, const struct conf_line *l)
     for (size_t i = 2; i < l->n; i++) {
         struct conf_address a;
         slice w = l->words[i];
-        if (!conf_address_parse(w, '@', &a))
+        if (!conf__address_parse(w, '@', &a))
             conf_problem_add(st->problems, l->number, "write ADDRESS@PORT, like 127.0.0.1@53",
                              "\"%.*s\" is no address of a name server", Q(w));
         else if (st->c->forward_count == CONF_FORWARD_MAX)
@@ -428,17 +283,17 @@ static void set_route(struct conf_parse_state *st, const struct conf_line *l)
         memcpy(r.domain, "*", 2);
     else if (slice_starts(domain, SLICE("*.")) && domain.n < 250) {
         char below[CONF_NAME_MAX];
-        good = conf_host_parse(slice_from(domain, 2), below);
+        good = conf__host_parse(slice_from(domain, 2), below);
         if (good)
             snprintf(r.domain, sizeof r.domain, "*.%.250s", below);
     } else
-        good = conf_host_parse(domain, r.domain);
+        good = conf__host_parse(domain, r.domain);
     if (!good)
         conf_problem_add(st->problems, l->number,
                          "write a domain (example.org), all below one (*.example.org) or all (*)",
                          "\"%.*s\" is no domain", Q(domain));
-    if (!conf_host_port_split(l->words[2], ':', &host, &v6, &r.port) ||
-        (v6 ? ip_parse(host, &ip) != OK || !slice_has(host, ':') : !conf_host_parse(host, r.host))) {
+    if (!conf__host_port_split(l->words[2], ':', &host, &v6, &r.port) ||
+        (v6 ? ip_parse(host, &ip) != OK || !slice_has(host, ':') : !conf__host_parse(host, r.host))) {
         conf_problem_add(st->problems, l->number,
                          "write HOST:PORT, like smtp.example.net:25 or [2001:db8::1]:25",
                          "\"%.*s\" is no host with a port", Q(l->words[2]));
