@@ -212,8 +212,5 @@ void account__codec_free(struct account_db *db);
 /* Parses and writes a message: its record, thread and chunks. *out_id is new. */
 NODISCARD enum err account__message_write(struct account_db *db, const struct account_message *m,
                                           uint64_t bytes, uint64_t *out_id);
-/* Where its bytes lie. */
-NODISCARD enum err account__message_shape(struct account_db *db, uint64_t message, uint64_t *out_bytes,
-                                          uint64_t *out_first_bytes);
 
 #endif

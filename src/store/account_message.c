@@ -133,12 +133,12 @@ static void meta_from(const struct mail_summary *s, struct arena *a, struct mess
     m->bcc = address_text(&s->bcc, a);
 }
 
-static enum err record_write(struct account_db *db, const struct message_meta *m, uint64_t first_bytes)
+static enum err record_write(struct account_db *db, const struct message_meta *m)
 {
     struct buf record;
     struct hash_key key = record_key(db, m->message);
     buf_init(&record, RECORD_BYTES_MAX);
-    enum err e = message_record_encode(m, first_bytes, &key, &record);
+    enum err e = message_record_encode(m, &key, &record);
     if (e == OK) {
         struct stmt *q CLEANUP(stmt_done) = db_stmt(db->db, "INSERT INTO message VALUES (?, ?)");
         stmt_bind_u64(q, 1, m->message);
@@ -172,7 +172,7 @@ enum err account__message_write(struct account_db *db, const struct account_mess
     meta_from(&summary, &a, &meta);
     must(meta.bytes == bytes);
     uint64_t first = first_chunk(bytes, meta.header_bytes);
-    e = record_write(db, &meta, first);
+    e = record_write(db, &meta);
     if (e == OK)
         e = account__body_write(db, meta.message, m->pieces, m->pieces_n, bytes, first);
     if (e == OK)
@@ -185,7 +185,6 @@ enum err account__message_write(struct account_db *db, const struct account_mess
 enum err account_meta_read(struct account_store *s, uint64_t message, struct arena *a,
                            struct message_meta *out)
 {
-    uint64_t first_bytes;
     slice record;
     enum err e = account__allow(s, ACCOUNT_READ);
     if (e != OK)
@@ -197,23 +196,8 @@ enum err account_meta_read(struct account_store *s, uint64_t message, struct are
     if (e == OK && !arena_dup(a, stmt_slice(q, 0), &record))
         e = ERR_LIMIT;
     if (e == OK)
-        e = message_record_decode(record, &key, out, &first_bytes);
+        e = message_record_decode(record, &key, out);
     if (e == OK)
         out->message = message;
-    return e;
-}
-
-enum err account__message_shape(struct account_db *db, uint64_t message, uint64_t *out_bytes,
-                                uint64_t *out_first_bytes)
-{
-    struct message_meta m;
-    struct hash_key key = record_key(db, message);
-    struct stmt *q CLEANUP(stmt_done) = db_stmt(db->db, "SELECT record FROM message WHERE id = ?");
-    stmt_bind_u64(q, 1, message);
-    enum err e = stmt_row(q);
-    if (e == OK)
-        e = message_record_decode(stmt_slice(q, 0), &key, &m, out_first_bytes);
-    if (e == OK)
-        *out_bytes = m.bytes;
     return e;
 }

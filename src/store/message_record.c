@@ -1,7 +1,7 @@
 /* See message_record.h. */
 #include "store/message_record.h"
 
-enum { NUMBERS = 10, TEXTS = 13 };
+enum { NUMBERS = 9, TEXTS = 13 };
 enum mark { HAS_DATE = 1, HAS_ATTACHMENT = 2, IS_REPLY = 4 };
 
 static uint64_t zigzag(int64_t v)
@@ -53,15 +53,14 @@ static uint32_t checksum(slice s, const struct hash_key *key)
     return (uint32_t)(h ^ h >> 32);
 }
 
-enum err message_record_encode(const struct message_meta *m, uint64_t first_bytes, const struct hash_key *key,
-                               struct buf *out)
+enum err message_record_encode(const struct message_meta *m, const struct hash_key *key, struct buf *out)
 {
     struct message_meta copy = *m;
     size_t start = out->n;
     uint64_t marks = (m->has_date ? HAS_DATE : 0u) | (m->has_attachment ? HAS_ATTACHMENT : 0u) |
                      (m->is_reply ? IS_REPLY : 0u);
     const uint64_t numbers[NUMBERS] = {
-        m->thread, m->bytes,           m->header_bytes,      m->lines,  first_bytes, zigzag(m->added_at),
+        m->thread, m->bytes,           m->header_bytes,      m->lines,  zigzag(m->added_at),
         marks,     zigzag(m->sent_at), zigzag(m->sent_zone), m->defects};
     slice *all[TEXTS];
     (void)buf_byte(out, 1); /* asked once, below */
@@ -76,7 +75,7 @@ enum err message_record_encode(const struct message_meta *m, uint64_t first_byte
     return buf_failed(out) ? ERR_LIMIT : OK;
 }
 
-static bool decode(struct cursor *c, struct message_meta *m, uint64_t *first_bytes)
+static bool decode(struct cursor *c, struct message_meta *m)
 {
     uint64_t v[NUMBERS];
     slice *all[TEXTS];
@@ -89,17 +88,16 @@ static bool decode(struct cursor *c, struct message_meta *m, uint64_t *first_byt
                                .bytes = v[1],
                                .header_bytes = v[2],
                                .lines = v[3],
-                               .added_at = unzigzag(v[5]),
-                               .has_date = v[6] & HAS_DATE,
-                               .has_attachment = v[6] & HAS_ATTACHMENT,
-                               .is_reply = v[6] & IS_REPLY,
-                               .sent_at = unzigzag(v[7]),
-                               .defects = (uint32_t)v[9]};
-    int64_t zone = unzigzag(v[8]);
-    *first_bytes = v[4];
-    if (zone < -24 * 60 || zone > 24 * 60 || v[6] > 7 || v[9] > UINT32_MAX)
+                               .added_at = unzigzag(v[4]),
+                               .has_date = v[5] & HAS_DATE,
+                               .has_attachment = v[5] & HAS_ATTACHMENT,
+                               .is_reply = v[5] & IS_REPLY,
+                               .sent_at = unzigzag(v[6]),
+                               .defects = (uint32_t)v[8]};
+    int64_t zone = unzigzag(v[7]);
+    if (zone < -24 * 60 || zone > 24 * 60 || v[5] > 7 || v[8] > UINT32_MAX)
         return false;
-    if (m->bytes > ACCOUNT_MESSAGE_BYTES_MAX || m->header_bytes > m->bytes || *first_bytes > m->bytes)
+    if (m->bytes > ACCOUNT_MESSAGE_BYTES_MAX || m->header_bytes > m->bytes)
         return false;
     m->sent_zone = (int)zone;
     texts(m, all);
@@ -111,19 +109,16 @@ static bool decode(struct cursor *c, struct message_meta *m, uint64_t *first_byt
     return cursor_end(c);
 }
 
-enum err message_record_decode(slice record, const struct hash_key *key, struct message_meta *out,
-                               uint64_t *out_first_bytes)
+enum err message_record_decode(slice record, const struct hash_key *key, struct message_meta *out)
 {
     struct message_meta m;
-    uint64_t first_bytes;
     uint32_t sum;
     if (record.n < 4)
         return ERR_CORRUPT;
     struct cursor tail = cursor_of(slice_from(record, record.n - 4));
     struct cursor c = cursor_of(slice_sub(record, 0, record.n - 4));
-    if (!cursor_u32(&tail, &sum) || checksum(c.rest, key) != sum || !decode(&c, &m, &first_bytes))
+    if (!cursor_u32(&tail, &sum) || checksum(c.rest, key) != sum || !decode(&c, &m))
         return ERR_CORRUPT;
     *out = m;
-    *out_first_bytes = first_bytes;
     return OK;
 }

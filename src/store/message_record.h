@@ -1,7 +1,7 @@
 /* message_record: what the table `message` keeps of a message beside its bytes, packed. Pure.
  *
  *   u8 version (1) | numbers (LEB128) | texts (LEB128 length, bytes) | u32 checksum, big-endian
- *   numbers: thread, bytes, header_bytes, lines, first_bytes, added_at (ms), marks, sent_at (zigzag),
+ *   numbers: thread, bytes, header_bytes, lines, added_at (ms), marks, sent_at (zigzag),
  * sent_zone (zigzag), defects marks: 1 has_date, 2 has_attachment, 4 is_reply texts: envelope, body,
  * bodystructure, part_table, subject, base_subject, message_id, in_reply_to, preview, from, to, cc, bcc
  *
@@ -13,13 +13,12 @@
 #include "base/hash.h"
 #include "store/account.h"
 
-/* Appends the record. first_bytes: how much of the message its first chunk holds. ERR_LIMIT when out is full.
+/* Appends the record. ERR_LIMIT when out is full.
  */
-NODISCARD enum err message_record_encode(const struct message_meta *m, uint64_t first_bytes,
-                                         const struct hash_key *key, struct buf *out);
+NODISCARD enum err message_record_encode(const struct message_meta *m, const struct hash_key *key,
+                                         struct buf *out);
 /* Reads it; slices view the record; `message` is left to the caller. ERR_CORRUPT, nothing written, when
  * anything is out of order. */
-NODISCARD enum err message_record_decode(slice record, const struct hash_key *key, struct message_meta *out,
-                                         uint64_t *out_first_bytes);
+NODISCARD enum err message_record_decode(slice record, const struct hash_key *key, struct message_meta *out);
 
 #endif
