@@ -103,6 +103,10 @@ static void child_work(void *arg)
         c->inside->usage_due = true;
         loop_timer_after(&c->inside->usage_timer, CHILD_USAGE_MS);
     }
+    if (c->db) { /* never quiet: the log must not grow without end all the same */
+        bool more;
+        IGNORE_RESULT(account_db_idle(c->db, clock_unix(), false, &more), "tried again after the next change");
+    }
     loop_timer_after(&c->inside->upkeep_timer, CHILD_QUIET_MS);
 }
 
