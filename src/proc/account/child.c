@@ -105,7 +105,8 @@ static void child_work(void *arg)
     }
     if (c->db) { /* never quiet: the log must not grow without end all the same */
         bool more;
-        IGNORE_RESULT(account_db_idle(c->db, clock_unix(), false, &more), "tried again after the next change");
+        IGNORE_RESULT(account_db_idle(c->db, clock_unix(), false, &more),
+                      "tried again after the next change");
     }
     loop_timer_after(&c->inside->upkeep_timer, CHILD_QUIET_MS);
 }
