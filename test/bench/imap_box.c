@@ -1,5 +1,6 @@
 /* imap_box: what IMAP sessions make of a large mailbox, in one process: no TLS, no edge, so that what is seen
- * is ours. Usage: imap_box [messages]. One line a command: CPU time of this process (client and server), bytes. Not part of the suites. */
+ * is ours. Usage: imap_box [messages]. One line a command: CPU time of this process (client and server),
+ * bytes. Not part of the suites. */
 #include "unit/proc/imap_kit.h"
 
 #include <stdio.h>

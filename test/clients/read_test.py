@@ -186,14 +186,14 @@ class Reading(unittest.TestCase):
 set folder="imaps://carol@demo.test@localhost:{self.house.port['imaps']}/"
 set spoolfile="+INBOX" imap_pass="{self.password('carol')}" imap_user="carol@demo.test"
 set certificate_file="{self.house.cert}" ssl_verify_host=no ssl_usesystemcerts=no ssl_ca_certificates_file="{self.house.cert}"
-set header_cache= message_cachedir= move=no delete=yes confirmappend=no confirmcreate=no wait_key=no quit=yes
-set sleep_time=0 mbox_type=mbox record= postponed= auto_tag=no imap_idle=no
+set move=no delete=yes confirmappend=no confirmcreate=no wait_key=no quit=yes
+set sleep_time=0 mbox_type=mbox record="" postponed="" auto_tag=no imap_idle=no
 push "<tag-pattern>~A<enter><tag-prefix><copy-message>{out}<enter><untag-pattern>~A<enter>\
 <limit>~s plain<enter><first-entry><flag-message><next-entry><delete-message><sync-mailbox>\
 <next-entry><copy-message>=Archive<enter><quit>"
 """)
         env = {"TERM": "xterm", "HOME": self.folder}
-        r = run("script", "-qefc", f"mutt -n -F {config}", "/dev/null", text=b"", env=env)
+        r = run("script", "-qefc", f"mutt -n -F {config}", "/dev/null", text=b"", env=env, cwd=self.folder)
         self.assert_ran(r)
         got = mailbox.mbox(out)
         self.assertEqual([m["Message-ID"] for m in got], [f"<{i}@far.test>" for i in (1, 2, 3)])
