@@ -53,7 +53,10 @@ uint32_t imap_map_uid(const struct imap_map *m, uint32_t seq, size_t *out_index)
         *out_index = SIZE_MAX;
         return m->ghosts[lo - 1];
     }
-    must(place - lo < m->view->n);
+    if (place - lo >= m->view->n) { /* the store lost messages without a word: nothing is there */
+        *out_index = SIZE_MAX;
+        return 0;
+    }
     *out_index = place - lo;
     return m->view->uid[place - lo];
 }

@@ -28,7 +28,8 @@ uint32_t imap_map_count(const struct imap_map *m);
 size_t imap_map_known(const struct imap_map *m);
 /* The largest UID the client knows; 0 when it knows none. */
 uint32_t imap_map_last_uid(const struct imap_map *m);
-/* UID of a sequence number 1..count; *out_index is its place in the view, or SIZE_MAX for a ghost. */
+/* UID of a sequence number 1..count; *out_index is its place in the view, or SIZE_MAX for a ghost. A number
+ * that nothing belongs to (cannot be, unless the store is damaged) gives UID 0 and SIZE_MAX. */
 uint32_t imap_map_uid(const struct imap_map *m, uint32_t seq, size_t *out_index);
 /* Sequence number of the entry of the view (which is known). */
 uint32_t imap_map_seq(const struct imap_map *m, size_t index);

@@ -269,6 +269,10 @@ static bool session_step(struct imap_session *s)
         session_flush(s);
     if (imap__full(s) || s->broken)
         return false;
+    if (s->sel.gone && !s->syncing) {
+        imap__bye(s, "the selected mailbox was deleted by another session");
+        return false; /* what the command holds is freed with the session */
+    }
     if (!s->syncing) {
         if (s->run(s) == IMAP_STEP_AGAIN) {
             if (s->out.n - s->out_at > SESSION_FLUSH_BYTES)
