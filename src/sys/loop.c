@@ -13,6 +13,7 @@ struct loop {
 
 struct loop_io_handle {
     uv_poll_t uv;
+    int want; /* what libuv was asked to watch for; asking again costs two system calls */
     loop_io_fn fn;
     void *arg;
 };
@@ -121,6 +122,8 @@ static void loop_io_ready(uv_poll_t *h, int status, int events)
 {
     struct loop_io_handle *io = (struct loop_io_handle *)(void *)h;
     unsigned ready = 0;
+    if (status < 0)
+        io->want = 0; /* libuv stopped watching */
     if (status < 0 || events & UV_READABLE)
         ready |= LOOP_READ;
     if (status < 0 || events & UV_WRITABLE)
@@ -148,6 +151,9 @@ enum err loop_io_init(struct loop *l, struct loop_io *io, int fd, unsigned event
 void loop_io_set(struct loop_io *io, unsigned events)
 {
     int want = (events & LOOP_READ ? UV_READABLE : 0) | (events & LOOP_WRITE ? UV_WRITABLE : 0);
+    if (want == io->handle->want)
+        return;
+    io->handle->want = want;
     if (want)
         must(uv_poll_start(&io->handle->uv, want, loop_io_ready) == 0);
     else
