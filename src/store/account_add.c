@@ -4,10 +4,13 @@
 
 #include <stdlib.h>
 
+#define ROOM_STEP ((uint64_t)1 << 20)
+
 struct account_batch {
     struct account_store *s;
-    enum err failed; /* why it cannot be committed */
-    uint64_t bytes;  /* what it has added, for the disk's reserve */
+    enum err failed;  /* why it cannot be committed */
+    uint64_t bytes;   /* what it has added */
+    uint64_t granted; /* what the disk has been asked for: the system is not asked for each message */
 };
 
 /* --- appenders */
@@ -255,6 +258,18 @@ static enum err add(struct account_batch *b, const struct account_message *m, st
     return e;
 }
 
+static enum err disk_room(struct account_batch *b, uint64_t bytes)
+{
+    uint64_t all = b->bytes + bytes;
+    if (all <= b->granted)
+        return OK;
+    if (account__disk_room(b->s->db, all + ROOM_STEP) == OK) {
+        b->granted = all + ROOM_STEP;
+        return OK;
+    }
+    return account__disk_room(b->s->db, all);
+}
+
 enum err account_batch_add(struct account_batch *b, const struct account_message *m,
                            struct account_added *out)
 {
@@ -270,7 +285,7 @@ enum err account_batch_add(struct account_batch *b, const struct account_message
         e = check(b, m, to, &bytes);
         if (e != OK)
             return e;
-        e = account__disk_room(db, b->bytes + bytes);
+        e = disk_room(b, bytes);
     }
     if (e == OK)
         e = add(b, m, to, bytes, out);

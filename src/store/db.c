@@ -2,6 +2,7 @@
 #include "store/db.h"
 
 #include "base/hash.h"
+#include "store/db_file.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -78,30 +79,6 @@ static enum err seen(struct db *db, int rc)
     if (e == ERR_IO && rc != SQLITE_IOERR_READ && rc != SQLITE_IOERR_SHORT_READ)
         db->broken = true;
     return e;
-}
-
-/* The system's VFS, but a name stays as it is: a locked-in process may not look at the folders above its own,
- * which SQLite does to make a name absolute. */
-#define RELATIVE_VFS "posthorn"
-
-static int relative_name(sqlite3_vfs *vfs, const char *name, int n, char *out)
-{
-    (void)vfs;
-    return snprintf(out, (size_t)n, "%s", name) < n ? SQLITE_OK : SQLITE_CANTOPEN;
-}
-
-static void add_relative_vfs(void)
-{
-    static sqlite3_vfs relative;
-    const sqlite3_vfs *system = sqlite3_vfs_find(NULL);
-    must(system != NULL);
-    if (relative.zName)
-        return;
-    relative = *system;
-    relative.pNext = NULL;
-    relative.zName = RELATIVE_VFS;
-    relative.xFullPathname = relative_name;
-    must(sqlite3_vfs_register(&relative, 0) == SQLITE_OK);
 }
 
 void db_setup(void)
@@ -230,13 +207,14 @@ static void create_private(const char *path)
 static enum err open_steps(struct db *db, const struct db_options *o, struct err_detail *detail)
 {
     int64_t format = 0, application = 0;
-    add_relative_vfs();
+    const char *vfs = db_file_vfs(o->vfs);
+    must(vfs != NULL);
     if (!o->vfs)
         create_private(o->path);
     int rc = sqlite3_open_v2(o->path, &db->sql,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
                                  SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE,
-                             o->vfs ? o->vfs : RELATIVE_VFS);
+                             vfs);
     if (rc == SQLITE_OK)
         rc = settings(db, o);
     if (rc == SQLITE_OK)
