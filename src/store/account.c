@@ -132,6 +132,7 @@ enum err account_db_open(const struct account_options *o, struct account_db **ou
     db->bytes_max = o->bytes_max;
     db->messages_max = o->messages_max;
     db->reserve_bytes = o->reserve_bytes;
+    db->keep_ms = o->keep_ms > 0 ? o->keep_ms : ACCOUNT_KEEP_MS;
     db->disk_free = o->disk_free ? o->disk_free : free_on_disk;
     db->disk_free_arg = o->disk_free_arg;
     db->real_disk = o->vfs == NULL;

@@ -45,6 +45,7 @@ struct account_options {
     const char *path;       /* the database file, relative to the working directory */
     uint64_t bytes_max;     /* quota; 0: none */
     uint64_t messages_max;  /* quota; 0: none */
+    time_ms keep_ms;        /* how long expunged messages are kept; 0: ACCOUNT_KEEP_MS */
     uint64_t reserve_bytes; /* deliveries and appends are ERR_DISK_FULL when the disk has less than this
                                left, so that reading and deleting go on (THREATS 61); 0: no reserve */
     uint64_t (*disk_free)(void *); /* bytes left for us; NULL: statvfs of the working directory */

@@ -91,7 +91,7 @@ struct account_db {
     ZSTD_CCtx *compressor; /* made when needed, freed when idle */
     ZSTD_DCtx *decompressor;
     bool freed; /* idle work is done since the last change */
-    time_ms scanned_at;
+    time_ms scanned_at, keep_ms;
 };
 
 struct account_store {

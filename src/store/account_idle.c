@@ -1,9 +1,9 @@
 /* See account.h: upkeep, in pieces small enough to come between two commands.
  *
- * Erasing for good is a mark and sweep (THREATS 57). What has been expunged for ACCOUNT_KEEP_MS is struck
- * from `expunged` and its messages are written down as doomed. A scan over all runs and all of `expunged`
- * pardons those that are still in use somewhere (copies) and counts for the others; only what two scans,
- * SCAN_EVERY_MS apart, have found unused is erased. */
+ * Erasing for good is a mark and sweep (THREATS 57). What has been expunged for 30 days (or as configured) is
+ * struck from `expunged` and its messages are written down as doomed. A scan over all runs and all of
+ * `expunged` pardons those that are still in use somewhere (copies) and counts for the others; only what two
+ * scans, SCAN_EVERY_MS apart, have found unused is erased. */
 #include "store/account__.h"
 
 #include "base/mail_id.h"
@@ -38,7 +38,7 @@ static enum err strike(struct account_db *db, time_ms now, size_t *out_n)
     struct stmt *q CLEANUP(stmt_done) =
         db_stmt(db->db, "SELECT id, mailbox, gone_at, record FROM expunged ORDER BY id LIMIT ?");
     stmt_bind_i64(q, 1, STRUCK_AT_ONCE);
-    while ((e = stmt_row(q)) == OK && stmt_i64(q, 2) < now - ACCOUNT_KEEP_MS) {
+    while ((e = stmt_row(q)) == OK && stmt_i64(q, 2) < now - db->keep_ms) {
         struct hash_key key = account__run_key(db, stmt_i64(q, 1));
         n++;
         last = stmt_i64(q, 0);
