@@ -77,12 +77,13 @@ enum { JOURNAL_BY_ADDRESS = 1, JOURNAL_BY_NAME = 2, JOURNAL_BY_PEER = 4 };
     X(VERDICT,        23, "verdict",            0)                  /* name: accept junk defer reject, text: reasons */ \
     X(ACCEPTED,       24, "accepted",           0)                  /* 250 was said; text: reply */ \
     X(ABANDONED,      25, "abandoned",          0)                  /* the client left or reset before the end; text: why */ \
-    /* accounts' stores -- address: account, name: mailbox, number: UID (a count when mail is 0); connection and \
-     * peer say by which session */ \
+    /* accounts' stores -- address: account, name: mailbox, connection and peer: by which session. DELIVERED has mail \
+     * and number: UID. Of what sessions do, they know mailbox and UID only: mail 0, code: UID, number: UID (of the \
+     * target when moved or copied); journal_db finds the mail. Of many at once: code 0, number: how many */ \
     X(DELIVERED,      32, "delivered",          JOURNAL_BY_ADDRESS) \
     X(DELIVERY_FAILED, 33, "delivery_failed",   JOURNAL_BY_ADDRESS) /* text: why, code */ \
     X(FLAGS_CHANGED,  34, "flags_changed",      0)                  /* text: "+\\Seen -\\Flagged" */ \
-    X(MOVED,          35, "moved",              0)                  /* text: target mailbox, number: its UID */ \
+    X(MOVED,          35, "moved",              0)                  /* text: target mailbox */ \
     X(COPIED,         36, "copied",             0)                  /* the same */ \
     X(EXPUNGED,       37, "expunged",           0) \
     X(APPENDED,       38, "appended",           JOURNAL_BY_ADDRESS) \

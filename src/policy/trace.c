@@ -63,6 +63,10 @@ static void put_over_tls(struct buf *b, slice facts)
     if (facts.n == 0)
         return;
     put(b, " over ");
+    if (slice_starts(facts, SLICE("TLSv"))) { /* OpenSSL's spelling */
+        put(b, "TLS ");
+        facts = slice_from(facts, 4);
+    }
     put_outside(b, facts);
 }
 
@@ -461,7 +465,8 @@ static void put_field(struct buf *b, const struct journal_event *e, char letter)
         break;
     case 'u':
         if (e->number)
-            (void)buf_print(b, e->mail ? " (UID %llu)" : " (%llu messages)", (unsigned long long)e->number);
+            (void)buf_print(b, e->mail || e->code ? " (UID %llu)" : " (%llu messages)",
+                            (unsigned long long)e->number);
         break;
     default:
         must(letter == '?'); /* the table holds no other letter */

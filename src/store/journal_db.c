@@ -1,19 +1,21 @@
 #include "store/journal_db.h"
 
 #include "base/hash.h"
+#include "base/mail_id.h"
 #include "store/db.h"
 #include "sys/entropy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define APPLICATION_ID 0x50484a4c /* "PHJL" */
-#define BUCKET_MS      (15 * MS_MINUTE)
-#define ROW_BYTES_MAX  16384
-#define KEYS_RECENT    8
-#define CHECKSUM_BYTES 8
-#define WAL_BYTES_MAX  (4u << 20)
-#define PRUNE_ROWS_MIN 64
+#define APPLICATION_ID   0x50484a4c /* "PHJL" */
+#define BUCKET_MS        (15 * MS_MINUTE)
+#define ROW_BYTES_MAX    16384
+#define KEYS_RECENT      8
+#define CHECKSUM_BYTES   8
+#define WAL_BYTES_MAX    (4u << 20)
+#define PRUNE_ROWS_MIN   64
+#define PRUNE_PLACES_MAX 1024
 
 static const char *const migrations[] = {
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
@@ -25,6 +27,11 @@ static const char *const migrations[] = {
     /* key: keyed hash of a text. what: a mail id, or minus the id of an event row of the house */
     "CREATE TABLE found (bucket INTEGER NOT NULL, key INTEGER NOT NULL, what INTEGER NOT NULL,"
     " PRIMARY KEY (bucket, key, what)) STRICT, WITHOUT ROWID;",
+    /* where a message lies: box: keyed hash of account and mailbox. What sessions do is told by mailbox and
+       UID; here it becomes part of the message's journey */
+    "CREATE TABLE place (box INTEGER NOT NULL, uid INTEGER NOT NULL, mail INTEGER NOT NULL, PRIMARY KEY "
+    "(box, uid))"
+    " STRICT, WITHOUT ROWID;",
 };
 
 const struct journal_db_limits journal_db_defaults = {
@@ -34,6 +41,7 @@ const struct journal_db_limits journal_db_defaults = {
 struct waiting {
     uint64_t mail;
     uint32_t at, n;
+    uint8_t kind;
 };
 
 struct journal_db {
@@ -47,6 +55,7 @@ struct journal_db {
     size_t waiting_n, waiting_cap;
     uint64_t lost[16]; /* by role */
     time_ms last_at;
+    int64_t swept_box, swept_uid;    /* prune_places() goes on behind this one */
     uint64_t rows_added, keys_added; /* by the commit in hand */
     bool keys_left;                  /* the index still holds what its events are gone from */
 };
@@ -98,11 +107,7 @@ static enum err open_file(struct journal_db *j, struct err_detail *detail)
     enum err e = db_open(&o, &j->db, detail);
     if (e)
         return e;
-    /* A batch that a power cut takes is only the journal's; WAL stays whole without a sync at every commit.
-     */
-    e = db_exec(j->db, "PRAGMA synchronous=NORMAL");
-    if (e == OK)
-        e = load_key(j);
+    e = load_key(j);
     if (e == OK)
         e = load_last(j);
     if (e) {
@@ -123,6 +128,7 @@ enum err journal_db_open(const char *path, const char *vfs, const struct journal
     j->path = strdup(path);
     must(j->path);
     j->vfs = vfs;
+    j->swept_box = INT64_MIN;
     j->limits = *limits;
     buf_init(&j->bytes, limits->pending_max);
     e = open_file(j, detail);
@@ -178,8 +184,10 @@ static bool push(struct journal_db *j, const struct journal_event *e)
         j->waiting = realloc(j->waiting, j->waiting_cap * sizeof *j->waiting);
         must(j->waiting);
     }
-    j->waiting[j->waiting_n++] =
-        (struct waiting){.mail = e->mail, .at = (uint32_t)before, .n = (uint32_t)(j->bytes.n - before)};
+    j->waiting[j->waiting_n++] = (struct waiting){.mail = e->mail,
+                                                  .at = (uint32_t)before,
+                                                  .n = (uint32_t)(j->bytes.n - before),
+                                                  .kind = (uint8_t)e->kind};
     return true;
 }
 
@@ -314,6 +322,120 @@ static enum err write_row(struct writer *w, uint64_t mail, slice events)
     return OK;
 }
 
+/* --- places: (account, mailbox, UID) -> mail */
+
+static int64_t box_of(const struct journal_db *j, slice account, slice mailbox)
+{
+    uint8_t text[JOURNAL_ADDRESS_MAX + 1 + JOURNAL_NAME_MAX];
+    size_t n = size_min(account.n, JOURNAL_ADDRESS_MAX), m = size_min(mailbox.n, JOURNAL_NAME_MAX);
+    for (size_t i = 0; i < n; i++)
+        text[i] = ascii_lower(account.p[i]);
+    text[n] = 0;
+    if (m)
+        memcpy(text + n + 1, mailbox.p, m);
+    return (int64_t)hash_slice(&j->key, slice_of(text, n + 1 + m));
+}
+
+static enum err place_put(struct journal_db *j, slice account, slice mailbox, uint64_t uid, uint64_t mail)
+{
+    struct stmt *q CLEANUP(stmt_done) =
+        db_stmt(j->db, "INSERT OR REPLACE INTO place (box, uid, mail) VALUES (?, ?, ?)");
+    stmt_bind_i64(q, 1, box_of(j, account, mailbox));
+    stmt_bind_i64(q, 2, (int64_t)(uid & UINT32_MAX));
+    stmt_bind_i64(q, 3, (int64_t)mail);
+    return stmt_run(q);
+}
+
+/* *out stays when it is not known. */
+static enum err place_get(struct journal_db *j, slice account, slice mailbox, uint32_t uid, uint64_t *out)
+{
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(j->db, "SELECT mail FROM place WHERE box = ? AND uid = ?");
+    stmt_bind_i64(q, 1, box_of(j, account, mailbox));
+    stmt_bind_i64(q, 2, uid);
+    enum err e = stmt_row(q);
+    if (e == OK)
+        *out = (uint64_t)stmt_i64(q, 0);
+    return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static bool has_place(unsigned kind)
+{
+    return kind == JOURNAL_DELIVERED || kind == JOURNAL_FLAGS_CHANGED || kind == JOURNAL_MOVED ||
+           kind == JOURNAL_COPIED || kind == JOURNAL_EXPUNGED;
+}
+
+/* Gives the events of sessions the mail they are about, in the order in which things happened. */
+static enum err resolve_places(struct journal_db *j)
+{
+    enum err err = OK;
+    for (size_t i = 0; i < j->waiting_n && err == OK; i++) {
+        struct waiting *w = &j->waiting[i];
+        struct cursor c = cursor_of(slice_sub(buf_view(&j->bytes), w->at, (size_t)w->at + w->n));
+        struct journal_event e;
+        if (!has_place(w->kind))
+            continue;
+        must(journal_event_decode(&c, &e) == OK); /* we encoded it */
+        if (e.kind == JOURNAL_DELIVERED) {
+            if (w->mail && e.number)
+                err = place_put(j, e.address, e.name, e.number, w->mail);
+            continue;
+        }
+        if (!w->mail && e.code)
+            err = place_get(j, e.address, e.name, e.code, &w->mail);
+        if (err == OK && w->mail && e.number && (e.kind == JOURNAL_MOVED || e.kind == JOURNAL_COPIED))
+            err = place_put(j, e.address, e.text, e.number, w->mail);
+    }
+    return err;
+}
+
+/* Looks at some places each time, round and round, and forgets those whose mail is older than the oldest
+ * event. */
+static enum err prune_places(struct journal_db *j, uint64_t many)
+{
+    int64_t box[PRUNE_PLACES_MAX], uid[PRUNE_PLACES_MAX];
+    size_t looked = 0, n = 0;
+    enum err e;
+    time_ms oldest = j->last_at;
+    many = many < PRUNE_PLACES_MAX ? many : PRUNE_PLACES_MAX;
+    {
+        struct stmt *q CLEANUP(stmt_done) = db_stmt(j->db, "SELECT at FROM event ORDER BY id LIMIT 1");
+        if (stmt_row(q) == OK)
+            oldest = stmt_i64(q, 0);
+    }
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        j->db, "SELECT box, uid, mail FROM place WHERE (box, uid) > (?, ?) ORDER BY box, uid LIMIT ?");
+    stmt_bind_i64(q, 1, j->swept_box);
+    stmt_bind_i64(q, 2, j->swept_uid);
+    stmt_bind_u64(q, 3, many);
+    while ((e = stmt_row(q)) == OK) {
+        j->swept_box = stmt_i64(q, 0);
+        j->swept_uid = stmt_i64(q, 1);
+        looked++;
+        if (mail_id_time(stmt_u64(q, 2)) < oldest - MS_DAY) {
+            box[n] = j->swept_box;
+            uid[n++] = j->swept_uid;
+        }
+    }
+    if (looked < many) {
+        j->swept_box = INT64_MIN;
+        j->swept_uid = 0;
+    }
+    for (size_t i = 0; i < n && e == ERR_NOT_FOUND; i++) {
+        struct stmt *d CLEANUP(stmt_done) = db_stmt(j->db, "DELETE FROM place WHERE box = ? AND uid = ?");
+        stmt_bind_i64(d, 1, box[i]);
+        stmt_bind_i64(d, 2, uid[i]);
+        enum err err = stmt_run(d);
+        e = err ? err : e;
+    }
+    return e == ERR_NOT_FOUND ? OK : e;
+}
+
+static int compare_arrival(const void *a, const void *b)
+{
+    const struct waiting *x = a, *y = b;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
 static int compare_waiting(const void *a, const void *b)
 {
     const struct waiting *x = a, *y = b;
@@ -414,9 +536,13 @@ static enum err commit(struct journal_db *j, time_ms now)
     w.bucket = w.at / BUCKET_MS;
     j->rows_added = j->keys_added = 0;
     if (e == OK)
+        e = resolve_places(j);
+    if (e == OK)
         e = write_all(&w);
     if (e == OK)
         e = prune(j, w.at);
+    if (e == OK)
+        e = prune_places(j, PRUNE_ROWS_MIN + 2 * j->rows_added);
     if (e == OK)
         e = db_commit(&t);
     if (e == OK)
@@ -448,6 +574,8 @@ enum err journal_db_commit(struct journal_db *j, time_ms now)
     if (e == OK || e == ERR_IO) {
         j->waiting_n = 0;
         buf_clear(&j->bytes);
+    } else {
+        qsort(j->waiting, j->waiting_n, sizeof *j->waiting, compare_arrival); /* for the next attempt */
     }
     return e;
 }

@@ -2,8 +2,7 @@
  *
  * What it is: an append-only log with three ways in: by mail id, by text (an address in either direction, a
  * Message-ID, a peer's IP), and in order. What it is not: a store of content (see policy/journal_event.h), or
- * a promise: it is committed in batches with synchronous=NORMAL, so a power cut may take the last of it,
- * never mail.
+ * a promise made for each event: they are committed in batches, a few times a second.
  *
  * Invariants:
  *  1. journal_db_add() only copies into memory, bounded; what does not fit is dropped and counted, and the

@@ -127,12 +127,13 @@ class House:
     domain = "demo.test"
 
     def __init__(self, accounts=("alice", "bob"), config="", resolver=None, services=None, data=None, folder=None,
-                 plaintext=("submission", "imap"), nofile=None):
+                 plaintext=("submission", "imap"), nofile=None, build=None):
         """accounts: local parts in demo.test, or whole addresses. config: lines added to the file. resolver: an
         address@port to forward DNS to; without one, a port where nobody answers. services: {service: port}. nofile: how many
-        descriptors each process may have."""
-        if not os.path.exists(os.path.join(BUILD, "posthorn-supervisor")):
-            raise Failure(f"there is no server in {BUILD}: build one, or say where with POSTHORN_BUILD")
+        descriptors each process may have. build: another build folder than BUILD."""
+        self.build = build or BUILD
+        if not os.path.exists(os.path.join(self.build, "posthorn-supervisor")):
+            raise Failure(f"there is no server in {self.build}: build one, or say where with POSTHORN_BUILD")
         self.nofile = nofile
         self.accounts = [a if "@" in a else f"{a}@{self.domain}" for a in accounts]
         self.own_folder = folder is None
@@ -183,7 +184,7 @@ class House:
 
         def limits():
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.nofile, self.nofile))
-        self.process = subprocess.Popen([os.path.join(BUILD, "posthorn-supervisor"), "--config", self.config_path,
+        self.process = subprocess.Popen([os.path.join(self.build, "posthorn-supervisor"), "--config", self.config_path,
                                          "--ready-fd", str(say)], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         pass_fds=[say], start_new_session=True, preexec_fn=limits if self.nofile else None,
                                         env=self.environment())
@@ -309,7 +310,7 @@ class House:
     # --- the tool
 
     def tool(self, *args, text=None, check=True, timeout=WAIT):
-        r = subprocess.run([os.path.join(BUILD, "posthorn"), *args], input=text if text is not None else "",
+        r = subprocess.run([os.path.join(self.build, "posthorn"), *args], input=text if text is not None else "",
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout, env=self.environment())
         if check and r.returncode:
             raise Failure(f"posthorn {' '.join(args)} ended with {r.returncode}: {r.stderr}{r.stdout}")

@@ -120,6 +120,8 @@ struct imap_list_state {
     slice last; /* the name before, in the arena */
 };
 
+#define IMAP_TOUCHED 64 /* JOURNAL_EACH_MAX: beyond that the journal is told a number only */
+
 struct imap_session {
     struct list link;
     struct imap_host *host;
@@ -147,7 +149,10 @@ struct imap_session {
     struct arena arena;
     struct imap_command cmd;
     enum imap_step (*run)(struct imap_session *s); /* NULL: none */
-    bool syncing; /* it is done; what changed is told before its tagged line */
+    uint32_t
+        touched[IMAP_TOUCHED]; /* UIDs of the selected mailbox it changed, the first ones, for the journal */
+    size_t touched_n;          /* how many in all */
+    bool syncing;              /* it is done; what changed is told before its tagged line */
     bool sync_expunge;
     struct buf reply; /* its tagged line */
     union {
@@ -174,6 +179,10 @@ bool imap__full(const struct imap_session *s);
 void imap__bye(struct imap_session *s, const char *text);
 /* An event of this session for the journal, about a mailbox. */
 void imap__tell(struct imap_session *s, uint32_t kind, slice mailbox, slice text, uint64_t number);
+/* One event for each of n messages (one for all when they are more than IMAP_TOUCHED): uids in the mailbox;
+ * first_target: the first of their UIDs where they were copied to, 0: they were not. */
+void imap__tell_each(struct imap_session *s, uint32_t kind, slice mailbox, slice text, const uint32_t *uids,
+                     size_t n, uint32_t first_target);
 static inline bool imap__rev2(const struct imap_session *s)
 {
     return (s->caps & IMAP_CAPS_REV2) != 0;

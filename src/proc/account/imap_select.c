@@ -119,7 +119,7 @@ static enum err select_expunge(struct imap_session *s, struct uid_set set)
     enum err e;
     e = account_expunge(s->store, s->sel.mailbox, set, true, s->host->now(), &n);
     if (e == OK && n && m)
-        imap__tell(s, JOURNAL_EXPUNGED, m->name, (slice){0}, n);
+        imap__tell_each(s, JOURNAL_EXPUNGED, m->name, (slice){0}, s->touched, s->touched_n, 0);
     imap__told(s);
     return e;
 }

@@ -75,9 +75,11 @@ void imap__bye(struct imap_session *s, const char *text)
     loop_timer_after(&s->timer, SESSION_LINGER_MS);
 }
 
-void imap__tell(struct imap_session *s, uint32_t kind, slice mailbox, slice text, uint64_t number)
+static void session_tell(struct imap_session *s, uint32_t kind, slice mailbox, slice text, uint64_t number,
+                         uint32_t uid)
 {
-    struct journal_event e = {.connection = s->connection,
+    struct journal_event e = {.code = uid,
+                              .connection = s->connection,
                               .kind = (enum journal_kind)kind,
                               .number = number,
                               .address = s->host->address,
@@ -86,6 +88,25 @@ void imap__tell(struct imap_session *s, uint32_t kind, slice mailbox, slice text
                               .text = text};
     if (s->host->tell)
         s->host->tell(s->host->arg, &e);
+}
+
+void imap__tell(struct imap_session *s, uint32_t kind, slice mailbox, slice text, uint64_t number)
+{
+    session_tell(s, kind, mailbox, text, number, 0);
+    if (s->host->changed)
+        s->host->changed(s->host->arg);
+}
+
+void imap__tell_each(struct imap_session *s, uint32_t kind, slice mailbox, slice text, const uint32_t *uids,
+                     size_t n, uint32_t first_target)
+{
+    static_assert(IMAP_TOUCHED == JOURNAL_EACH_MAX, "the journal's rule");
+    if (n == 0 || n > IMAP_TOUCHED) {
+        imap__tell(s, kind, mailbox, text, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        session_tell(s, kind, mailbox, text, first_target ? first_target + i : uids[i], uids[i]);
     if (s->host->changed)
         s->host->changed(s->host->arg);
 }

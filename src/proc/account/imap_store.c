@@ -57,8 +57,7 @@ static void store_tell(struct imap_session *s)
         (void)buf_byte(&text, ' ');
         (void)buf_append(&text, s->cmd.store.flags.keywords[i]);
     }
-    imap__tell(s, JOURNAL_FLAGS_CHANGED, m->name, buf_view(&text),
-               imap_set_count(&s->cmd.set) < m->messages ? imap_set_count(&s->cmd.set) : m->messages);
+    imap__tell_each(s, JOURNAL_FLAGS_CHANGED, m->name, buf_view(&text), s->touched, s->touched_n, 0);
     buf_done(&text);
 }
 
@@ -180,6 +179,7 @@ enum imap_step imap__copy(struct imap_session *s)
     imap__told(s);
     from = account_mailbox_get(s->store, s->sel.mailbox);
     if (copied.n && from)
-        imap__tell(s, move ? JOURNAL_MOVED : JOURNAL_COPIED, from->name, s->cmd.mailbox, copied.n);
+        imap__tell_each(s, move ? JOURNAL_MOVED : JOURNAL_COPIED, from->name, s->cmd.mailbox, copied.uids,
+                        copied.n, copied.first);
     return copy_reply(s, &copied);
 }

@@ -13,6 +13,11 @@ void imap__event(struct account_watch *w, const struct account_event *e)
     bool own = e->origin == s->store;
     if (!s->sel.open || e->mailbox != s->sel.mailbox)
         return;
+    if (e->kind == ACCOUNT_EVENT_FLAGS || e->kind == ACCOUNT_EVENT_EXPUNGED) {
+        s->touched_n = e->n; /* read again before the next event, by the session whose command it was */
+        if (e->n)
+            memcpy(s->touched, e->uids, size_min(e->n, IMAP_TOUCHED) * sizeof *s->touched);
+    }
     switch (e->kind) {
     case ACCOUNT_EVENT_ADDED:
         s->sel.news = true;

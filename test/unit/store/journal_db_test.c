@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define T0 ((time_ms)1795341731000) /* 2026-11-22 10:02:11 UTC */
+#define T0      ((time_ms)1795341731000)                                 /* 2026-11-22 10:02:11 UTC */
+#define MAIL(n) ((((uint64_t)T0 - 1577836800000) << 22) + (uint64_t)(n)) /* an id of that time */
 
 static struct journal_db_limits limits;
 static struct arena arena;
@@ -131,6 +132,51 @@ static void events_are_found_again(void **state)
     assert_int_equal(about(j, "a@b.example", T0 - 1).n, 1);
 }
 
+static void session(struct journal_db *j, enum journal_kind kind, const char *box, uint32_t uid,
+                    const char *to, uint64_t to_uid)
+{
+    struct journal_event e = event(kind, 0, T0 + 5000, "bob@demo.test");
+    e.name = slice_str(box);
+    e.text = slice_str(to);
+    e.code = uid;
+    e.number = to_uid;
+    journal_db_add(j, &e);
+}
+
+/* What sessions do, told by mailbox and UID, becomes part of the mail's journey, through moves and copies. */
+static void sessions_are_told_with_their_mail(void **state)
+{
+    struct journal_db *j CLEANUP(journal_db_close) = open_ok();
+    struct journal_event e;
+    (void)state;
+    for (uint64_t uid = 1; uid <= 3; uid++) {
+        e = event(JOURNAL_DELIVERED, MAIL(100 + uid), T0, "bob@demo.test");
+        e.name = SLICE("INBOX");
+        e.number = uid;
+        journal_db_add(j, &e);
+    }
+    session(j, JOURNAL_FLAGS_CHANGED, "INBOX", 2, "+\\Seen", 2); /* in the same batch */
+    assert_int_equal(journal_db_commit(j, T0), OK);
+    session(j, JOURNAL_MOVED, "INBOX", 2, "Kept", 9);
+    session(j, JOURNAL_FLAGS_CHANGED, "Kept", 9, "+\\Flagged", 9);
+    session(j, JOURNAL_COPIED, "Kept", 9, "INBOX", 4);
+    session(j, JOURNAL_EXPUNGED, "INBOX", 4, "", 4);
+    session(j, JOURNAL_EXPUNGED, "INBOX", 77, "", 77); /* nobody knows it */
+    session(j, JOURNAL_EXPUNGED, "INBOX", 0, "", 50);  /* fifty at once */
+    shim_arm(SHIM_FULL, SHIM_WRITE, 1);                /* a failed attempt changes nothing of that */
+    assert_int_equal(journal_db_commit(j, T0 + 5000), ERR_DISK_FULL);
+    shim_disarm();
+    assert_int_equal(journal_db_commit(j, T0 + 5000), OK);
+    struct journal_db_events r = of_mail(j, MAIL(102));
+    static const enum journal_kind want[] = {JOURNAL_DELIVERED,     JOURNAL_FLAGS_CHANGED, JOURNAL_MOVED,
+                                             JOURNAL_FLAGS_CHANGED, JOURNAL_COPIED,        JOURNAL_EXPUNGED};
+    assert_int_equal(r.n, ARRAY_LEN(want));
+    for (size_t i = 0; i < r.n; i++)
+        assert_int_equal(r.items[i].kind, want[i]);
+    assert_int_equal(of_mail(j, MAIL(101)).n, 1);
+    assert_int_equal(of_mail(j, MAIL(103)).n, 1);
+}
+
 static void newest_mails_come_first_and_are_bounded(void **state)
 {
     struct journal_db *j CLEANUP(journal_db_close) = open_ok();
@@ -242,7 +288,7 @@ static void every_failure_is_survived(void **state)
     } faults[] = {{SHIM_IO, SHIM_WRITE | SHIM_SYNC}, {SHIM_FULL, SHIM_WRITE}, {SHIM_NOMEM, SHIM_ALLOC}};
     (void)state;
     for (size_t f = 0; f < ARRAY_LEN(faults); f++) {
-        for (uint64_t k = 1; k < 400; k++) {
+        for (uint64_t k = 1; k < 2000; k++) {
             shim_reset(k);
             struct journal_db *j CLEANUP(journal_db_close) = open_ok();
             bool fired;
@@ -265,7 +311,7 @@ static void every_failure_is_survived(void **state)
             arena_reset(&arena);
             if (!fired)
                 break;
-            assert_int_not_equal(k, 399); /* the scenario is longer than the test thinks */
+            assert_int_not_equal(k, 1999); /* the scenario is longer than the test thinks */
         }
     }
 }
@@ -369,6 +415,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, each, after)
     const struct CMUnitTest tests[] = {
         TEST(events_are_found_again),
+        TEST(sessions_are_told_with_their_mail),
         TEST(newest_mails_come_first_and_are_bounded),
         TEST(old_events_go),
         TEST(the_file_is_bounded),
