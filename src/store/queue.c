@@ -1,8 +1,11 @@
 #include "store/queue.h"
 
+#include "base/hash.h"
 #include "store/db.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define QUEUE_RECORD_MAX (QUEUE_PREFIX_MAX + 8192)
 #define QUEUE_WAL_LONG   ((uint64_t)16 << 20)
@@ -26,7 +29,11 @@ struct queue {
     struct db *db;
     char *path, *vfs;
     struct buf scratch;
+    char trouble[256];
+    bool trouble_new;
 };
+
+static enum err queue_rebuild(struct queue *q);
 
 static enum err queue_open_db(const char *path, const char *vfs, struct db **out, struct err_detail *detail)
 {
@@ -41,6 +48,50 @@ static enum err queue_open_db(const char *path, const char *vfs, struct db **out
     return db_open(&o, out, detail);
 }
 
+/* Are the tables what we think they are? A flipped octet in the schema shows as an error of ours otherwise.
+ */
+static enum err queue_check(struct db *db)
+{
+    static const char *const looks[] = {
+        "SELECT id, record, sum, quarantine, body FROM message WHERE id = 0",
+        "SELECT message, n, sum, bytes FROM chunk WHERE message = 0",
+        "SELECT message, n, state, due, record FROM recipient WHERE message = 0",
+        "INSERT INTO message (id, record, sum, body) VALUES (0, x'', 0, x'')",
+        "INSERT INTO recipient (message, n, state, due, record) VALUES (0, 0, 1, 0, x'')",
+        "INSERT INTO chunk (message, n, sum, bytes) VALUES (0, 0, 0, x'')",
+    };
+    struct db_txn t CLEANUP(db_rollback) = {0}; /* what is tried here is never kept */
+    enum err e = db_begin(db, &t);
+    for (size_t i = 0; e == OK && i < ARRAY_LEN(looks); i++) {
+        struct stmt *s CLEANUP(stmt_done) = db_stmt(db, looks[i]);
+        e = stmt_run(s);
+    }
+    return e == ERR_BUG || e == ERR_EXISTS ? ERR_CORRUPT : e;
+}
+
+/* Moves the file (and its log) to a free name beside it. False when that cannot be done. */
+static bool queue_set_aside(struct queue *q, const char *what)
+{
+    char to[1024], from_log[1024], to_log[1024];
+    for (unsigned n = 1; n < 1000 && !q->vfs; n++) {
+        int length = snprintf(to, sizeof to, "%s.damaged-%u", q->path, n);
+        if (length < 0 || (size_t)length + 4 >= sizeof to)
+            return false;
+        if (access(to, F_OK) == 0)
+            continue;
+        (void)snprintf(from_log, sizeof from_log, "%s-wal", q->path); /* shorter than what fitted above */
+        (void)snprintf(to_log, sizeof to_log, "%.1000s-wal", to);
+        (void)rename(from_log, to_log); /* there may be none */
+        if (rename(q->path, to) < 0)
+            return false;
+        (void)snprintf(q->trouble, sizeof q->trouble,
+                       "the queue's file was damaged and is now %.100s: %.100s", to, what);
+        q->trouble_new = true;
+        return true;
+    }
+    return false;
+}
+
 enum err queue_open(const char *path, const char *vfs, struct queue **out, struct err_detail *detail)
 {
     struct queue *q = calloc(1, sizeof *q);
@@ -51,11 +102,22 @@ enum err queue_open(const char *path, const char *vfs, struct queue **out, struc
     q->vfs = vfs ? strdup(vfs) : NULL;
     must(q->path && (q->vfs || !vfs));
     e = queue_open_db(path, vfs, &q->db, detail);
+    if (e == OK && queue_check(q->db) == ERR_CORRUPT)
+        e = queue_rebuild(q);
+    if ((e == ERR_CORRUPT || e == ERR_BUG) && queue_set_aside(q, "nothing in it can be read"))
+        e = queue_open_db(path, vfs, &q->db, detail);
     if (e)
         queue_close(&q);
     else
         *out = q;
     return e;
+}
+
+const char *queue_trouble(struct queue *q)
+{
+    bool is_new = q->trouble_new;
+    q->trouble_new = false;
+    return is_new ? q->trouble : NULL;
 }
 
 void queue_close(struct queue **q)
@@ -196,7 +258,7 @@ static enum err queue_do(struct queue *q, struct queue_op *op)
     return ERR_BUG;
 }
 
-enum err queue_write(struct queue *q, struct queue_op *ops, size_t n)
+static enum err queue_write_once(struct queue *q, struct queue_op *ops, size_t n)
 {
     struct db_txn t CLEANUP(db_rollback) = {0};
     enum err e = queue_ready(q);
@@ -206,6 +268,14 @@ enum err queue_write(struct queue *q, struct queue_op *ops, size_t n)
         if ((e = queue_do(q, &ops[i])))
             return e;
     return db_commit(&t);
+}
+
+enum err queue_write(struct queue *q, struct queue_op *ops, size_t n)
+{
+    enum err e = queue_write_once(q, ops, n);
+    if (e == ERR_CORRUPT && queue_rebuild(q) == OK)
+        e = queue_write_once(q, ops, n);
+    return e;
 }
 
 enum err queue_quarantine(struct queue *q, uint64_t id, slice reason)
@@ -351,8 +421,8 @@ enum err queue_body(struct queue *q, uint64_t id, struct buf *out)
     return e == ERR_CORRUPT ? queue_bad(q, id, "its body is damaged") : e;
 }
 
-enum err queue_each(struct queue *q, uint64_t after, bool (*fn)(void *arg, const struct queue_entry *row),
-                    void *arg)
+static enum err queue_each_once(struct queue *q, uint64_t after,
+                                bool (*fn)(void *arg, const struct queue_entry *row), void *arg)
 {
     struct stmt *s CLEANUP(stmt_done) = NULL;
     enum err e = queue_ready(q);
@@ -360,7 +430,7 @@ enum err queue_each(struct queue *q, uint64_t after, bool (*fn)(void *arg, const
         return e;
     s = db_stmt(q->db,
                 "SELECT m.id, m.quarantine, count(r.n) FILTER (WHERE r.state = 1),"
-                " count(r.n) FILTER (WHERE r.state = 2), min(r.due) FILTER (WHERE r.state = 1)"
+                " count(r.n) FILTER (WHERE r.state != 1), min(r.due) FILTER (WHERE r.state != 2)"
                 " FROM message m LEFT JOIN recipient r ON r.message = m.id WHERE m.id > ? GROUP BY m.id"
                 " ORDER BY m.id");
     stmt_bind_u64(s, 1, after);
@@ -374,6 +444,91 @@ enum err queue_each(struct queue *q, uint64_t after, bool (*fn)(void *arg, const
             return OK;
     }
     return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err queue_each(struct queue *q, uint64_t after, bool (*fn)(void *arg, const struct queue_entry *row),
+                    void *arg)
+{
+    enum err e = queue_each_once(q, after, fn, arg);
+    if (e == ERR_CORRUPT && queue_rebuild(q) == OK)
+        e = queue_each_once(q, after, fn, arg); /* those before the damage are told twice */
+    return e;
+}
+
+/* --- a damaged file */
+
+struct queue_ids {
+    struct map seen;
+    uint64_t *ids;
+    size_t n, room;
+};
+
+/* Ids that a query gives until it ends or breaks. */
+static void queue_ids_add(struct queue *q, const char *sql, struct queue_ids *l)
+{
+    struct stmt *s CLEANUP(stmt_done) = db_stmt(q->db, sql);
+    while (stmt_row(s) == OK) {
+        uint64_t id = stmt_u64(s, 0);
+        if (id == 0 || map_put(&l->seen, id, l))
+            continue;
+        if (l->n == l->room) {
+            l->room = l->room ? 2 * l->room : 256;
+            l->ids = realloc(l->ids, l->room * sizeof *l->ids);
+            must(l->ids);
+        }
+        l->ids[l->n++] = id;
+    }
+}
+
+static bool queue_move(struct queue *from, struct queue *to, uint64_t id)
+{
+    struct queue_message m;
+    struct arena a;
+    struct buf body CLEANUP(buf_done);
+    struct queue_op op = {.type = QUEUE_ADD, .id = id, .message = &m};
+    enum err e;
+    arena_init(&a, "moved message", (size_t)64 << 20);
+    buf_init(&body, (size_t)1 << 30);
+    e = queue_load(from, id, &a, &m);
+    if (e == OK)
+        e = queue_body(from, id, &body);
+    op.body = buf_view(&body);
+    if (e == OK)
+        e = queue_write_once(to, &op, 1);
+    arena_done(&a);
+    return e == OK;
+}
+
+/* Invariant 4. The new file is whole before it takes the old one's name; a crash before that leaves all as it
+ * was. */
+static enum err queue_rebuild(struct queue *q)
+{
+    char path[1024], what[64];
+    struct queue next = {.path = path};
+    struct queue_ids l = {0};
+    size_t moved = 0;
+    enum err e;
+    if (q->vfs || snprintf(path, sizeof path, "%s.new", q->path) >= (int)sizeof path)
+        return ERR_UNSUPPORTED;
+    (void)unlink(path); /* of an earlier attempt, perhaps */
+    e = queue_open_db(path, NULL, &next.db, NULL);
+    if (e)
+        return e;
+    buf_init(&next.scratch, QUEUE_RECORD_MAX);
+    queue_ids_add(q, "SELECT id FROM message ORDER BY id", &l);
+    queue_ids_add(q, "SELECT id FROM message ORDER BY id DESC", &l); /* what lies behind the damage */
+    queue_ids_add(q, "SELECT message FROM recipient", &l);
+    for (size_t i = 0; i < l.n; i++)
+        moved += queue_move(q, &next, l.ids[i]);
+    (void)snprintf(what, sizeof what, "%zu of %zu messages were saved", moved, l.n);
+    map_done(&l.seen);
+    free(l.ids);
+    buf_done(&next.scratch);
+    db_close(&next.db);
+    db_close(&q->db);
+    if (!queue_set_aside(q, what) || rename(path, q->path) < 0)
+        return ERR_IO;
+    return queue_open_db(q->path, NULL, &q->db, NULL);
 }
 
 enum err queue_tidy(struct queue *q)

@@ -8,8 +8,9 @@
  *     (not here)              waiting, held       QUEUE_ADD                     the row appears; then 250
  *     waiting                 waiting (later)     QUEUE_RCPT after an attempt   the row is replaced
  *     waiting                 held                QUEUE_RCPT (somebody, policy) the row is replaced
- *     held                    waiting             QUEUE_RCPT (release)          the row is replaced
- *     waiting, held           done                QUEUE_RCPT_DONE, QUEUE_DROP   the row is gone
+ *     waiting                 failed              QUEUE_RCPT (given up, and nobody may be told)
+ *     held, failed            waiting             QUEUE_RCPT (release)          the row is replaced
+ *     any                     done                QUEUE_RCPT_DONE, QUEUE_DROP   the row is gone
  *
  * Moves in one list happen together or not at all. A crash between an attempt and its move repeats the
  * attempt: for a local recipient that is harmless (the account knows the mail id), for a remote one it is the
@@ -20,7 +21,9 @@
  *  2. A message id is there once: adding it again changes nothing and is a success (THREATS 62).
  *  3. A record that does not decode, or a body whose checksum is wrong, is put aside (quarantined) with the
  * reason: it is kept, shown by queue_each() and never tried; the others move on (THREATS 60).
- *  4. After a failed write the whole list has failed; queue_write() may be called again with it or without
+ *  4. A damaged file stops nothing: when SQLite finds its own structure broken, all that can still be read
+ * moves into a new file and the old one stays beside it as queue.db.damaged-N. queue_trouble() says so.
+ *  5. After a failed write the whole list has failed; queue_write() may be called again with it or without
  * the additions. When the database is broken (store/db.h, invariant 3) it is opened anew first. */
 #ifndef POSTHORN_STORE_QUEUE_H
 #define POSTHORN_STORE_QUEUE_H
@@ -79,6 +82,8 @@ NODISCARD enum err queue_each(struct queue *q, uint64_t after,
                               bool (*fn)(void *arg, const struct queue_entry *row), void *arg);
 /* Puts a message aside: reason is ours. */
 NODISCARD enum err queue_quarantine(struct queue *q, uint64_t id, slice reason);
+/* What happened to the file since the last call, a sentence for the log and the journal; NULL: nothing. */
+const char *queue_trouble(struct queue *q);
 /* Upkeep, for quiet moments: takes the log into the file when it is long, gives disk space back. */
 NODISCARD enum err queue_tidy(struct queue *q);
 

@@ -137,9 +137,9 @@ enum err queue_rcpt_decode(slice record, struct queue_rcpt *out)
     uint8_t state;
     if (!queue_open(record, QUEUE_RCPT_FORMAT, &c) || !queue_get_slice(&c, QUEUE_ADDRESS_MAX, &r.address) ||
         r.address.n == 0 || !queue_get_slice(&c, QUEUE_ORCPT_MAX, &r.orcpt) || !cursor_u8(&c, &r.notify) ||
-        r.notify > 15 || !queue_get_bool(&c, &r.local) || !cursor_u8(&c, &state) ||
-        (state != QUEUE_WAITING && state != QUEUE_HELD) || !queue_get_time(&c, &r.due) ||
-        !cursor_u32(&c, &r.attempts) || !queue_get_time(&c, &r.last_attempt) || !cursor_u32(&c, &r.code) ||
+        r.notify > 15 || !queue_get_bool(&c, &r.local) || !cursor_u8(&c, &state) || state < QUEUE_WAITING ||
+        state > QUEUE_FAILED || !queue_get_time(&c, &r.due) || !cursor_u32(&c, &r.attempts) ||
+        !queue_get_time(&c, &r.last_attempt) || !cursor_u32(&c, &r.code) ||
         !queue_get_slice(&c, QUEUE_REPLY_MAX, &r.reply) || !queue_get_slice(&c, QUEUE_REASON_MAX, &r.host) ||
         !queue_get_slice(&c, QUEUE_REASON_MAX, &r.reason) || !queue_get_bool(&c, &r.delay_told) ||
         !cursor_end(&c))

@@ -27,6 +27,8 @@
 enum queue_state {
     QUEUE_WAITING = 1, /* tried when due */
     QUEUE_HELD = 2,    /* until somebody releases it; reason says why */
+    QUEUE_FAILED =
+        3, /* given up, and nobody may be told: kept for the administrator until due, then it goes */
 };
 
 /* One recipient that is not done yet. Slices belong to the caller or to the arena it gave. */

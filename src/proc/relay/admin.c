@@ -50,13 +50,15 @@ static void json_number(struct buf *b, const char *name, int64_t value)
 
 static void admin_rcpt_json(struct buf *b, const struct queue_rcpt *r)
 {
+    static const char *const states[] = {
+        [QUEUE_WAITING] = "waiting", [QUEUE_HELD] = "held", [QUEUE_FAILED] = "failed"};
     (void)buf_str(b, "{\"address\":");
     json_string(b, r->address);
-    json_text(b, "state", r->state == QUEUE_HELD ? SLICE("held") : SLICE("waiting"));
+    json_text(b, "state", slice_str(states[r->state]));
     json_number(b, "attempts", r->attempts);
-    if (r->state == QUEUE_HELD)
+    if (r->state != QUEUE_WAITING)
         json_text(b, "reason", r->reason);
-    else
+    if (r->state != QUEUE_HELD)
         json_number(b, "due", r->due);
     if (r->last_attempt) {
         json_number(b, "last_attempt", r->last_attempt);
@@ -161,7 +163,7 @@ static enum err admin_store(struct relay *r, const struct queue_message *m)
     must(ops);
     for (size_t i = 0; i < m->n_rcpts; i++) {
         ops[i] = (struct queue_op){.type = QUEUE_RCPT, .id = m->id, .rcpt = m->rcpts[i]};
-        if (m->rcpts[i].state == QUEUE_WAITING && m->rcpts[i].due < due)
+        if (m->rcpts[i].state != QUEUE_HELD && m->rcpts[i].due < due)
             due = m->rcpts[i].due;
     }
     e = queue_write(r->queue, ops, m->n_rcpts);
@@ -214,7 +216,7 @@ static enum err admin_release(struct relay *r, struct queue_message *m, slice te
     bool any = false;
     (void)text;
     for (size_t i = 0; i < m->n_rcpts; i++)
-        if (m->rcpts[i].state == QUEUE_HELD) {
+        if (m->rcpts[i].state != QUEUE_WAITING) {
             m->rcpts[i].state = QUEUE_WAITING;
             m->rcpts[i].due = clock_unix();
             any = true;

@@ -186,12 +186,26 @@ bool job_may_notify(const struct job *j)
 
 static void job_settle(struct job *j);
 
-static void job_hold(struct job *j, size_t at, slice reason)
+static void job_hold(struct job *j, size_t at, enum queue_state state, slice reason)
 {
     struct queue_rcpt *q = &j->rcpts[at].q;
-    q->state = QUEUE_HELD;
+    q->state = state;
     q->reason = job_keep(j, slice_sub(reason, 0, QUEUE_REASON_MAX));
     job_tell(j, at, (struct journal_event){.kind = JOURNAL_HELD, .text = q->reason});
+}
+
+static size_t job_open(const struct job *j)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->n; i++)
+        n += j->rcpts[i].phase != JOB_GONE;
+    return n;
+}
+
+static void job_gone(struct job *j, size_t at)
+{
+    j->rcpts[at].phase = JOB_GONE;
+    writer_rcpt_done(j->relay->writer, j, at, job_open(j) == 0);
 }
 
 void job_start(struct job *j)
@@ -201,10 +215,15 @@ void job_start(struct job *j)
     j->busy++;        /* keeps it from settling while recipients are handed out */
     for (size_t i = 0; i < j->n; i++) {
         struct job_rcpt *rc = &j->rcpts[i];
-        if (rc->q.state != QUEUE_WAITING || rc->q.due > now || rc->phase != JOB_RESTING)
+        if (rc->q.state == QUEUE_HELD || rc->q.due > now || rc->phase != JOB_RESTING)
             continue;
+        if (rc->q.state == QUEUE_FAILED) {
+            job_tell(j, i, (struct journal_event){.kind = JOURNAL_DROPPED, .text = rc->q.reason});
+            job_gone(j, i);
+            continue;
+        }
         if (!rc->q.local && j->relay->hold_remote.n) {
-            job_hold(j, i, j->relay->hold_remote);
+            job_hold(j, i, QUEUE_HELD, j->relay->hold_remote);
             writer_rcpt(j->relay->writer, j, i);
             continue;
         }
@@ -223,7 +242,7 @@ static time_ms job_due(const struct job *j)
     time_ms due = INT64_MAX;
     for (size_t i = 0; i < j->n; i++) {
         const struct job_rcpt *rc = &j->rcpts[i];
-        if (rc->phase == JOB_RESTING && rc->q.state == QUEUE_WAITING && rc->q.due < due)
+        if (rc->phase == JOB_RESTING && rc->q.state != QUEUE_HELD && rc->q.due < due)
             due = rc->q.due;
     }
     return due;
@@ -236,20 +255,6 @@ void job_start_or_wait(struct job *j)
         job_start(j);
     else
         schedule_put(r->schedule, j->m.id, job_due(j));
-}
-
-static size_t job_open(const struct job *j)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < j->n; i++)
-        n += j->rcpts[i].phase != JOB_GONE;
-    return n;
-}
-
-static void job_gone(struct job *j, size_t at)
-{
-    j->rcpts[at].phase = JOB_GONE;
-    writer_rcpt_done(j->relay->writer, j, at, job_open(j) == 0);
 }
 
 /* Is this wanted by the sender, RFC 3461 §4.1? Without NOTIFY failures and delays are told. */
@@ -320,7 +325,8 @@ static void job_failed(struct job *j, size_t at, const struct job_outcome *o)
     /* A stranger's mail that we had promised to bring: no notice goes to strangers (THREATS 30), and it is
      * not thrown away behind its recipient's back. */
     n = snprintf(reason, sizeof reason, "it cannot be delivered: %.*s", SLICE_FMT(j->rcpts[at].q.reply));
-    job_hold(j, at, slice_of(reason, size_min((size_t)(n > 0 ? n : 0), sizeof reason - 1)));
+    job_hold(j, at, QUEUE_FAILED, slice_of(reason, size_min((size_t)(n > 0 ? n : 0), sizeof reason - 1)));
+    j->rcpts[at].q.due = clock_unix() + RELAY_FAILED_MS;
     j->rcpts[at].phase = JOB_RESTING;
     writer_rcpt(j->relay->writer, j, at);
 }

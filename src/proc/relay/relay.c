@@ -27,6 +27,16 @@ void relay_go_on(struct relay *r)
     relay_drained(r);
 }
 
+void relay_tell_trouble(struct relay *r)
+{
+    const char *what = queue_trouble(r->queue);
+    if (!what)
+        return;
+    log_error("%s", what);
+    role_tell(r->role, (struct journal_event){
+                           .kind = JOURNAL_TROUBLE, .name = SLICE("queue"), .text = slice_str(what)});
+}
+
 /* --- taking a message */
 
 static void relay_refuse(struct role_peer *peer, uint64_t id, enum err e, const char *text)
@@ -229,7 +239,11 @@ static enum err relay_start(struct role_self *role, struct err_detail *detail)
     e = queue_open("queue.db", NULL, &r->queue, detail);
     if (e == OK && tls_client_new(&tls, &r->tls, detail))
         log_warning("outgoing mail goes without TLS: %s", detail->text);
-    return e ? e : queue_each(r->queue, 0, relay_recover, r);
+    if (e == OK)
+        e = queue_each(r->queue, 0, relay_recover, r);
+    if (e == OK)
+        relay_tell_trouble(r);
+    return e;
 }
 
 void relay_drained(struct relay *r)

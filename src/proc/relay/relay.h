@@ -34,12 +34,16 @@
 #include "store/queue.h"
 
 #define RELAY_ROUTES_MAX   64
-#define RELAY_SESSIONS_MAX 200                /* connections, all destinations */
-#define RELAY_BODIES_MAX   ((size_t)64 << 20) /* bytes of messages kept in memory; above it they wait on disk \
-                                               */
-#define RELAY_JOBS_MAX   4000                 /* messages under way */
+#define RELAY_SESSIONS_MAX 200 /* connections, all destinations */
+#define RELAY_BODIES_MAX                                                                                     \
+    ((size_t)64 << 20)        /* bytes of messages kept in memory; above it they wait on disk                \
+                               */
+#define RELAY_JOBS_MAX   4000 /* messages under way */
 #define RELAY_BODY_BYTES ((uint64_t)256 << 20) /* no message is larger, whatever the limits of the edges */
 #define RELAY_SOON_MS    (15 * MS_SECOND)      /* until another try when our own house was the reason */
+
+#define RELAY_FAILED_MS (30 * MS_DAY) /* how long what nobody may be told of is kept for the administrator   \
+                                       */
 
 struct dest;
 struct job;
@@ -77,6 +81,8 @@ extern const struct role_spec relay_spec;
 
 /* Called when a message, a session or memory came free: starts what waits. */
 void relay_go_on(struct relay *r);
+/* Tells log and journal when the queue's file was damaged. */
+void relay_tell_trouble(struct relay *r);
 /* Draining: is everything done that was begun? */
 void relay_drained(struct relay *r);
 

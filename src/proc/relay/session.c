@@ -202,6 +202,7 @@ static void session_result(struct session *s, const struct smtp_client_event *ev
                             .peer = slice_str(s->peer),
                             .tls = slice_str(s->tls_text),
                             .dsn_passed = ev->rcpt.dsn_passed};
+    must(v); /* results come while a message is under way only */
     /* An idle connection may be closed by its server the moment we use it: that is no attempt (RFC 5321
      * §3.8). */
     if (s->served && v->lost == 0 && o.outcome == SMTP_CLIENT_TEMPORARY && !ev->rcpt.uncertain &&
@@ -221,6 +222,7 @@ static void session_result(struct session *s, const struct smtp_client_event *ev
 static void session_done(struct session *s)
 {
     struct delivery *v = s->delivery;
+    must(v);
     s->delivery = NULL;
     s->served++;
     if (s->any_taken)
@@ -280,7 +282,9 @@ static void session_begin(struct session *s, struct delivery *v)
 
 static void session_body(struct session *s)
 {
-    const struct job *j = s->delivery->job;
+    const struct job *j;
+    must(s->delivery); /* the core asks for the body of a message it was given */
+    j = s->delivery->job;
     size_t prefix = j->m.prefix.n;
     if (s->body_at < prefix)
         s->body_at += smtp_client_body(s->client, slice_from(j->m.prefix, s->body_at));

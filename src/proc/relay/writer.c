@@ -199,6 +199,7 @@ static void writer_write(void *arg)
     if (e && edges)
         rest = writer_try(w, false);
     writer_trouble(w, rest ? rest : e);
+    relay_tell_trouble(w->relay);
     writer_settle(w, e, rest);
     if (w->late.n)
         loop_timer_after(&w->lazy, WRITER_AGAIN_MS);

@@ -656,6 +656,9 @@ static void only_our_submitters_get_a_notice(void **state)
     world_until(w, told_held);
     assert_false(was_told(w, "notice_sent("));
     assert_int_equal(w->delivered, 0);
+    while (admin(w, "show", 602) == OK && !strstr(w->json, "\"state\":\"failed\""))
+        ;
+    assert_true(strstr(w->json, "it cannot be delivered: 550 no"));
     while (admin(w, "drop", 602) == ERR_BUSY)
         ;
     forget(w); /* a null sender is never answered */
