@@ -16,8 +16,9 @@ enum err secret_set(struct secret *out, slice s)
 {
     if (s.n > sizeof out->bytes)
         return ERR_LIMIT;
+    must(out);
     secret_done(out);
-    if (s.n)
+    if (s.p)
         memcpy(out->bytes, s.p, s.n);
     out->n = s.n;
     return OK;

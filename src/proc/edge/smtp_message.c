@@ -221,7 +221,7 @@ static void rcpts_again(struct message *m)
     size_t left = 0;
     for (const struct message_rcpt *r = m->rcpts; r; r = r->next)
         left += r->again;
-    for (struct message_rcpt *r = m->rcpts, *next; left; r = next) {
+    for (struct message_rcpt *r = m->rcpts, *next; r && left; r = next) {
         next = r->next; /* the answer to the last open RCPT can end the session, and m with it */
         if (r->again) {
             left--;

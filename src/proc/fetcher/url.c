@@ -74,8 +74,8 @@ static enum err read_host(struct fetch_url *u, struct err_detail *detail)
         u->literal = true;
         return OK;
     }
-    for (char *c = u->host; *c; c++)
-        *c = (char)ascii_lower((uint8_t)*c);
+    for (size_t i = 0; u->host[i]; i++)
+        u->host[i] = (char)ascii_lower((uint8_t)u->host[i]);
     if (ip_parse(host, &u->ip) == OK) {
         u->literal = true;
         return OK;

@@ -56,7 +56,7 @@ static void session_next_host(struct session *s, enum err e, uint32_t code, slic
                             .peer = slice_str(s->peer)};
     char text[1024];
     size_t n = size_min(reply.n, sizeof text);
-    if (n)
+    if (reply.p)
         memcpy(text, reply.p, n); /* it lies in the client, which goes now */
     o.reply = slice_of(text, n);
     session_close(s);
