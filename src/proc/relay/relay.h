@@ -34,16 +34,16 @@
 #include "store/queue.h"
 
 #define RELAY_ROUTES_MAX   64
-#define RELAY_SESSIONS_MAX 200 /* connections, all destinations */
-#define RELAY_BODIES_MAX                                                                                     \
-    ((size_t)64 << 20)        /* bytes of messages kept in memory; above it they wait on disk                \
-                               */
-#define RELAY_JOBS_MAX   4000 /* messages under way */
-#define RELAY_BODY_BYTES ((uint64_t)256 << 20) /* no message is larger, whatever the limits of the edges */
-#define RELAY_SOON_MS    (15 * MS_SECOND)      /* until another try when our own house was the reason */
-
-#define RELAY_FAILED_MS (30 * MS_DAY) /* how long what nobody may be told of is kept for the administrator   \
-                                       */
+#define RELAY_SESSIONS_MAX 200  /* connections, all destinations */
+#define RELAY_JOBS_MAX     4000 /* messages under way */
+/* Bytes of messages kept in memory; above it they wait on disk. */
+#define RELAY_BODIES_MAX ((size_t)64 << 20)
+/* No message is larger, whatever the limits of the edges. */
+#define RELAY_BODY_BYTES ((uint64_t)256 << 20)
+/* Until another try when our own house was the reason. */
+#define RELAY_SOON_MS (15 * MS_SECOND)
+/* How long what nobody may be told of is kept for the administrator. */
+#define RELAY_FAILED_MS (30 * MS_DAY)
 
 struct dest;
 struct job;
