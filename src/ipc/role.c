@@ -82,23 +82,30 @@ int role_file(struct role_self *r, const char *name)
     return -1;
 }
 
-/* The running channel to a peer on which want_asks fits; def NULL: any but the journal's event channel. */
-static struct chan *role_find_chan(struct role_self *r, enum role peer, unsigned index,
-                                   const struct ipc_channel *def, bool want_asks)
+/* The row of a peer on which want_asks fits; def NULL: any but the journal's event channel. */
+static struct role_peer *role_find_peer(struct role_self *r, enum role peer, unsigned index,
+                                        const struct ipc_channel *def, bool want_asks)
 {
     for (size_t i = 0; i < r->inside->n_peers; i++) {
         struct role_peer *p = &r->inside->peers[i];
         if (p->role == peer && p->index == index && p->asks == want_asks &&
             (def ? p->def == def : p->def != &x_journal_channel))
-            return p->chan && !chan_is_closed(p->chan) ? p->chan : NULL;
+            return p;
     }
     return NULL;
 }
 
+static struct chan *role_running(const struct role_peer *p)
+{
+    return p && p->chan && !chan_is_closed(p->chan) ? p->chan : NULL;
+}
+
+/* While a peer comes back, its channels come one by one: that one of them runs already must not make it stand
+ * in for the other. */
 struct chan *role_chan(struct role_self *r, enum role peer, unsigned index)
 {
-    struct chan *c = role_find_chan(r, peer, index, NULL, true);
-    return c ? c : role_find_chan(r, peer, index, NULL, false);
+    struct role_peer *p = role_find_peer(r, peer, index, NULL, true);
+    return role_running(p ? p : role_find_peer(r, peer, index, NULL, false));
 }
 
 enum err role_call(struct role_self *r, enum role peer, uint16_t type, const void *message, const int *fds,
@@ -126,7 +133,7 @@ static void role_send_events(void *arg)
 {
     struct role_self *r = arg;
     struct buf *b = &r->inside->events;
-    struct chan *c = role_find_chan(r, ROLE_JOURNAL, 0, &x_journal_channel, true);
+    struct chan *c = role_running(role_find_peer(r, ROLE_JOURNAL, 0, &x_journal_channel, true));
     while (c && b->n) {
         struct cursor at = cursor_of(buf_view(b));
         struct journal_events m;
