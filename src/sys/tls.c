@@ -275,10 +275,13 @@ enum err tls_write(struct tls *t, slice plain, size_t *out_used)
     must(t->established && !t->closed);
     size_t used = 0;
     ERR_clear_error();
-    if (TLS_OUT_MAX - t->out.n < RECORD_ROOM)
-        buf_compact(&t->out, &t->out_at);
-    while (used < plain.n && TLS_OUT_MAX - t->out.n >= RECORD_ROOM) {
+    while (used < plain.n) {
         size_t wrote = 0;
+        /* what was sent counts as room (tls_write_room() promises it), so it has to go at every record */
+        if (TLS_OUT_MAX - t->out.n < RECORD_ROOM)
+            buf_compact(&t->out, &t->out_at);
+        if (TLS_OUT_MAX - t->out.n < RECORD_ROOM)
+            break;
         int r = SSL_write_ex(t->ssl, plain.p + used, size_min(plain.n - used, RECORD_MAX), &wrote);
         enum err e = r == 1 ? OK : tls_result(t, r);
         if (e == ERR_AGAIN)

@@ -368,6 +368,14 @@ static void test_bounds(void **s)
         assert_true(tls_pending(p.server).n <= TLS_OUT_MAX);
     } while (used);
     assert_true(all >= 64 * 1024 && all < TLS_OUT_MAX);
+    for (size_t step = 1; step < TLS_OUT_MAX;
+         step += 997) { /* what is promised as room is taken, however little left */
+        tls_sent(p.server, size_min(step, tls_pending(p.server).n));
+        size_t promised = tls_write_room(p.server);
+        assert_true(promised <= sizeof(big));
+        assert_int_equal(tls_write(p.server, slice_of(big, promised), &used), OK);
+        assert_int_equal(used, promised);
+    }
     size_t room = tls_room(p.client);
     assert_true(room <= TLS_IN_MAX);
     assert_int_equal(tls_feed(p.client, slice_of(big, room + 1)), ERR_LIMIT);
