@@ -24,7 +24,7 @@
 #define HOUSE_EDGES        64
 #define HOUSE_BACKOFF_MIN  100
 #define HOUSE_BACKOFF_MAX  10000
-#define HOUSE_STEADY_MS    (30 * MS_SECOND)
+#define HOUSE_STEADY_MS    (5 * MS_SECOND)
 #define HOUSE_DRAIN_MS     8000
 #define HOUSE_DRAIN_ALL_MS 9500
 

@@ -7,7 +7,7 @@
  *   ending   was told to drain
  * When a role goes down, every channel it had is dead; when it comes up, new ones are made for each of its
  * wires whose other end runs, and the other ends are handed out. Back-off doubles from 100 ms to 10 s and
- * starts again after half a minute of work. */
+ * starts again after five seconds of work. */
 #ifndef POSTHORN_PROC_SUPERVISOR_HOUSE_H
 #define POSTHORN_PROC_SUPERVISOR_HOUSE_H
 
