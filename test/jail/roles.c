@@ -139,11 +139,9 @@ void *played_read(int fd, const struct ipc_channel *def, enum ipc_end us, struct
         size_t n_fds = 0;
         uint64_t id;
         void *m;
-        slice kept;
         enum err e = chan_read_wait(fd, def, us, PLAYED_MS, played_bytes, a, &row, &id, &m, fds, &n_fds);
         if (e)
             fail_msg("no %s message: %s", def->name, err_text(e));
-        (void)kept;
         for (size_t i = 0; i < n_fds; i++)
             if (row->type == want && i == 0 && out_fd)
                 *out_fd = fds[i];

@@ -91,10 +91,8 @@ static void house_journal_closed(void *arg, struct chan *c, enum err e)
 
 static void house_tell(struct house *h, struct journal_event e)
 {
-    uint8_t room[JOURNAL_EVENT_MAX];
     struct buf b;
     struct journal_events m;
-    (void)room;
     if (!h->journal)
         return;
     e.at = clock_unix();
