@@ -2,9 +2,9 @@
 
 const char *role_name(enum role r)
 {
-    static const char *const names[] = {"none",     "supervisor", "edge",  "directory",
-                                        "accounts", "account",    "judge", "relay",
-                                        "resolver", "fetcher",    "keys",  "journal"};
+    static const char *const names[] = {"none",    "supervisor", "edge",   "directory", "accounts",
+                                        "account", "judge",      "relay",  "resolver",  "fetcher",
+                                        "keys",    "journal",    "doctor", "reporter",  "nameserver"};
     static_assert(ARRAY_LEN(names) == ROLE__COUNT, "every role has a name");
     return names[(unsigned)r < ROLE__COUNT ? r : ROLE_NONE];
 }

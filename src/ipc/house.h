@@ -19,6 +19,9 @@ enum role {
     ROLE_FETCHER,
     ROLE_KEYS,
     ROLE_JOURNAL,
+    ROLE_DOCTOR,
+    ROLE_REPORTER,
+    ROLE_NAMESERVER,
     ROLE__COUNT
 };
 

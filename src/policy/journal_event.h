@@ -38,7 +38,10 @@
     X(RESOLVER, 8, "resolver")                                                                               \
     X(FETCHER, 9, "fetcher")                                                                                 \
     X(KEYS, 10, "keys")                                                                                      \
-    X(JOURNAL, 11, "journal")
+    X(JOURNAL, 11, "journal")                                                                                \
+    X(DOCTOR, 12, "doctor")                                                                                  \
+    X(REPORTER, 13, "reporter")                                                                              \
+    X(NAMESERVER, 14, "nameserver")
 
 enum journal_role {
 #define X(id, number, name) JOURNAL_ROLE_##id = number,

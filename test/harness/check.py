@@ -250,7 +250,7 @@ def release():
     """What people run, by the other compiler; and the one test that takes too long with sanitizers: every single allocation of the
     store's ten scenarios fails once."""
     fault = "test/unit/store/store_account_fault_test"
-    roles = ["account", "accounts", "directory", "edge", "fetcher", "journal", "judge", "keys", "relay", "resolver", "supervisor"]
+    roles = ["account", "accounts", "directory", "doctor", "edge", "fetcher", "journal", "judge", "keys", "nameserver", "relay", "reporter", "resolver", "supervisor"]
     if not build("build/release", RELEASE, "gcc", "-Dbuildtype=release", "-Dtests=true",
                  targets=["posthorn", fault] + ["posthorn-" + r for r in roles]):
         return

@@ -32,7 +32,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("POSTHORN_BUILD") or os.path.join(ROOT, "build-check")
 WAIT = 60.0  # seconds until a wait gives up; nothing here normally takes more than one
-ROLES = ["edge", "directory", "accounts", "account", "judge", "relay", "resolver", "fetcher", "keys", "journal"]
+ROLES = ["edge", "directory", "accounts", "account", "judge", "relay", "resolver", "fetcher", "keys", "journal", "doctor", "reporter"]
 
 
 class Failure(AssertionError):

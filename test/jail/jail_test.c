@@ -23,10 +23,11 @@ struct inmate {
 };
 
 static const struct inmate inmates[] = {
-    {ROLE_EDGE, false, false},    {ROLE_DIRECTORY, false, false}, {ROLE_ACCOUNTS, false, false},
-    {ROLE_ACCOUNT, false, true},  {ROLE_JUDGE, false, false},     {ROLE_RELAY, true, false},
-    {ROLE_RESOLVER, true, false}, {ROLE_FETCHER, true, false},    {ROLE_KEYS, false, false},
-    {ROLE_JOURNAL, false, false},
+    {ROLE_EDGE, false, false},       {ROLE_DIRECTORY, false, false}, {ROLE_ACCOUNTS, false, false},
+    {ROLE_ACCOUNT, false, true},     {ROLE_JUDGE, false, false},     {ROLE_RELAY, true, false},
+    {ROLE_RESOLVER, true, false},    {ROLE_FETCHER, true, false},    {ROLE_KEYS, false, false},
+    {ROLE_JOURNAL, false, false},    {ROLE_DOCTOR, true, false},     {ROLE_REPORTER, false, false},
+    {ROLE_NAMESERVER, false, false},
 };
 
 static void must_fail(enum role role, const char *what, int64_t result)

@@ -599,6 +599,13 @@ static void house_add(struct house *h, enum role role, unsigned index)
     loop_timer_init(h->loop, &m->restart, house_restart, m);
 }
 
+/* A role that has nothing to do is not started. */
+static bool house_wants(const struct conf *c, enum role r)
+{
+    (void)c;
+    return r != ROLE_NAMESERVER;
+}
+
 static void house_people(struct house *h)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -606,7 +613,8 @@ static void house_people(struct house *h)
     if (edges == 0)
         edges = cores > 0 ? (uint64_t)cores : 1;
     for (enum role r = ROLE_DIRECTORY; r < ROLE__COUNT; r++)
-        house_add(h, r, 0);
+        if (house_wants(h->ground->conf, r))
+            house_add(h, r, 0);
     for (unsigned i = 0; i < edges && i < HOUSE_EDGES; i++)
         house_add(h, ROLE_EDGE, i);
 }

@@ -3,7 +3,10 @@
 #include "ipc/accounts_mother.h"
 #include "ipc/directory_accounts.h"
 #include "ipc/directory_journal.h"
+#include "ipc/directory_doctor.h"
 #include "ipc/directory_relay.h"
+#include "ipc/directory_reporter.h"
+#include "ipc/doctor_keys.h"
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
 #include "ipc/x_fetcher.h"
@@ -12,6 +15,7 @@
 #include "ipc/x_keys.h"
 #include "ipc/x_relay.h"
 #include "ipc/x_resolver.h"
+#include "ipc/x_settings.h"
 
 const struct wire wires[] = {
     {ROLE_EDGE, ROLE_DIRECTORY, &x_directory_channel},
@@ -44,7 +48,24 @@ const struct wire wires[] = {
     {ROLE_KEYS, ROLE_JOURNAL, &x_journal_channel},
     {ROLE_JUDGE, ROLE_RESOLVER, &x_resolver_channel},
     {ROLE_JUDGE, ROLE_JOURNAL, &x_journal_channel},
+    {ROLE_JUDGE, ROLE_KEYS, &x_keys_channel},
+    {ROLE_JUDGE, ROLE_DIRECTORY, &x_settings_channel},
     {ROLE_RESOLVER, ROLE_JOURNAL, &x_journal_channel},
+
+    {ROLE_DIRECTORY, ROLE_DOCTOR, &directory_doctor_channel},
+    {ROLE_DOCTOR, ROLE_DIRECTORY, &x_settings_channel},
+    {ROLE_DOCTOR, ROLE_KEYS, &doctor_keys_channel},
+    {ROLE_DOCTOR, ROLE_RESOLVER, &x_resolver_channel},
+    {ROLE_DOCTOR, ROLE_RELAY, &x_relay_channel},
+    {ROLE_DOCTOR, ROLE_JOURNAL, &x_journal_channel},
+
+    {ROLE_DIRECTORY, ROLE_REPORTER, &directory_reporter_channel},
+    {ROLE_REPORTER, ROLE_DIRECTORY, &x_settings_channel},
+    {ROLE_REPORTER, ROLE_RESOLVER, &x_resolver_channel},
+    {ROLE_REPORTER, ROLE_RELAY, &x_relay_channel},
+    {ROLE_REPORTER, ROLE_JOURNAL, &x_journal_channel},
+
+    {ROLE_NAMESERVER, ROLE_JOURNAL, &x_journal_channel},
 
     {ROLE_SUPERVISOR, ROLE_JOURNAL, &x_journal_channel},
 };

@@ -1,0 +1,6 @@
+#include "proc/nameserver/nameserver.h"
+
+int main(void)
+{
+    return role_main(&nameserver_spec);
+}
