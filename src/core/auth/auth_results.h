@@ -8,12 +8,8 @@
 #include "core/auth/auth.h"
 #include "core/dkim/dkim.h"
 #include "core/dmarc/dmarc.h"
+#include "core/iprev/iprev.h"
 #include "core/spf/spf.h"
-
-struct iprev_result {
-    enum auth_result result; /* RFC 8601 §2.7.3, pass, fail, temperror, permerror */
-    slice name;              /* the confirmed name, or what the PTR said */
-};
 
 struct auth_results {
     slice client; /* its address as text */
