@@ -1,5 +1,7 @@
 #include "text/date.h"
 
+#include "text/cfws.h"
+
 static const char date_months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 static const char date_days_of_week[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -68,24 +70,6 @@ static bool date_make(const struct date_fields *f, time_ms *out)
 }
 
 /* ---- RFC 5322 ---- */
-
-/* Steps over CFWS: blanks, line ends and comments, which nest (RFC 5322 §3.2.2); a counter, no recursion. */
-static void date_skip(struct cursor *c)
-{
-    size_t depth = 0;
-    for (;;) {
-        int b = cursor_peek(c);
-        if (b == '(')
-            depth++;
-        else if (b == ')' && depth)
-            depth--;
-        else if (b == '\\' && depth)
-            cursor_skip(c, 1);
-        else if (b < 0 || (depth == 0 && b != ' ' && b != '\t' && b != '\r' && b != '\n'))
-            return;
-        cursor_skip(c, 1);
-    }
-}
 
 static slice date_word(struct cursor *c)
 {
@@ -156,18 +140,18 @@ static bool date_time_of_day(struct cursor *c, struct date_fields *f)
 {
     if (!date_number(c, 1, 2, &f->hour, NULL))
         return false;
-    date_skip(c);
+    cfws_skip(c);
     if (!cursor_take(c, ':'))
         return false;
-    date_skip(c);
+    cfws_skip(c);
     if (!date_number(c, 1, 2, &f->minute, NULL))
         return false;
-    date_skip(c);
+    cfws_skip(c);
     if (cursor_take(c, ':')) {
-        date_skip(c);
+        cfws_skip(c);
         if (!date_number(c, 1, 2, &f->second, NULL))
             return false;
-        date_skip(c);
+        cfws_skip(c);
     }
     return true;
 }
@@ -179,23 +163,23 @@ enum err date_parse(slice s, time_ms *out_unix, int *out_zone_minutes)
     struct cursor c = cursor_of(s);
     struct date_fields f = {0};
     size_t digits;
-    date_skip(&c);
+    cfws_skip(&c);
     if (date_word(&c).n) {
-        date_skip(&c);
+        cfws_skip(&c);
         (void)cursor_take(&c, ','); /* the comma is often forgotten */
-        date_skip(&c);
+        cfws_skip(&c);
     }
     if (!date_number(&c, 1, 2, &f.day, NULL))
         return ERR_SYNTAX;
-    date_skip(&c);
+    cfws_skip(&c);
     (void)cursor_take(&c, '-');
     f.month = date_month(slice_sub(date_word(&c), 0, 3));
-    date_skip(&c);
+    cfws_skip(&c);
     (void)cursor_take(&c, '-');
     if (!date_number(&c, 2, 4, &f.year, &digits))
         return ERR_SYNTAX;
     f.year = date_full_year(f.year, digits);
-    date_skip(&c);
+    cfws_skip(&c);
     if (!date_time_of_day(&c, &f))
         return ERR_SYNTAX;
     if (!date_zone_number(&c, &f.zone))

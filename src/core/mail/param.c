@@ -2,6 +2,7 @@
 
 #include "core/mail/encoded_word.h"
 #include "core/mail/header.h"
+#include "text/cfws.h"
 #include "text/charset.h"
 #include "text/percent.h"
 
@@ -20,24 +21,6 @@ static bool param_is_token(uint8_t c)
 {
     return c > 32 && c != 127 && c != ';' && c != '=' && c != '(' && c != ')' && c != '"' && c != '<' &&
            c != '>' && c != ',';
-}
-
-/* Blanks, line ends and comments; comments nest by a counter. */
-static void param_skip(struct cursor *c)
-{
-    size_t depth = 0;
-    for (;;) {
-        int b = cursor_peek(c);
-        if (b == '(')
-            depth++;
-        else if (b == ')' && depth)
-            depth--;
-        else if (b == '\\' && depth)
-            cursor_skip(c, 1);
-        else if (b < 0 || (depth == 0 && b != ' ' && b != '\t' && b != '\r' && b != '\n'))
-            return;
-        cursor_skip(c, 1);
-    }
 }
 
 /* quoted-string behind its first quote, into room; line ends and NUL are dropped. */
@@ -113,10 +96,10 @@ static bool param_next(struct cursor *c, uint8_t **room, struct param_raw *out)
     p.name = param_lower(*room, slice_sub(c->rest, 0, n));
     *room += n;
     cursor_skip(c, n);
-    param_skip(c);
+    cfws_skip(c);
     if (n == 0 || !cursor_take(c, '='))
         return false;
-    param_skip(c);
+    cfws_skip(c);
     p.value = cursor_take(c, '"') ? param_quoted(c, *room) : param_bare(c, *room);
     *room += p.value.n;
     param_split_name(&p);
@@ -205,14 +188,14 @@ bool param_list_parse(slice value, const struct mail_limits *limits, struct aren
     uint8_t *room = arena_alloc(a, value.n + 1);
     if (!room)
         return false;
-    param_skip(&c);
+    cfws_skip(&c);
     while (head < c.rest.n && c.rest.p[head] > 32 && c.rest.p[head] != ';' && c.rest.p[head] != '(')
         head++;
     list.value = param_lower(room, slice_sub(c.rest, 0, head));
     room += head;
     cursor_skip(&c, head);
     while (!cursor_end(&c)) {
-        param_skip(&c);
+        cfws_skip(&c);
         if (cursor_take(&c, ';'))
             continue;
         if (n == max) {
