@@ -23,7 +23,8 @@ struct admin {
     char verb[64], query[ADDRESS_MAX + 1], text[TEXT_MAX + 1];
     bool json;
     int64_t since;
-    bool any; /* something came */
+    bool any;          /* something came */
+    enum role carrier; /* admin_words.c: who answers */
 };
 
 struct admin_verb {
@@ -39,6 +40,8 @@ extern const size_t admin_verbs_n;
 /* admin_forward.c: what relay, journal and supervisor answer. */
 extern const struct admin_verb admin_forwards[];
 extern const size_t admin_forwards_n;
+/* admin_words.c: what doctor and reporter answer, by the verb's first word. NULL: not theirs. */
+const struct admin_verb *admin_words_verb(slice name);
 
 static inline slice admin_arg(const struct admin_call *m, size_t i)
 {
@@ -48,6 +51,8 @@ static inline slice admin_arg(const struct admin_call *m, size_t i)
 /* Where the next object is to be appended; then admin_row_end(). */
 struct buf *admin_row_begin(struct admin *a);
 void admin_row_end(struct admin *a);
+/* Sends the rows that are there. */
+void admin_row_send(struct admin *a);
 /* Sends what is left of the rows, and the end. */
 void admin_end(struct admin *a, enum err e, const char *text);
 

@@ -19,7 +19,7 @@ struct buf *admin_row_begin(struct admin *a)
     return &a->row;
 }
 
-static void admin_row_send(struct admin *a)
+void admin_row_send(struct admin *a)
 {
     struct admin_row m;
     if (a->row.n == 0)
@@ -97,7 +97,7 @@ static const struct admin_verb *admin_find(slice name)
     for (size_t i = 0; i < admin_forwards_n; i++)
         if (slice_eq(name, slice_str(admin_forwards[i].name)))
             return &admin_forwards[i];
-    return NULL;
+    return admin_words_verb(name);
 }
 
 static bool admin_text_good(slice s)
