@@ -160,6 +160,25 @@ enum err dns_name_expand(slice message, size_t *at, struct buf *out)
     return e;
 }
 
+enum err dns_name_write(const struct dns_name *name, struct buf *out)
+{
+    slice rest = dns_name_view(name), label;
+    size_t before = out->n;
+    enum err e = OK;
+    while (rest.n && e == OK) {
+        slice_split(rest, '.', &label, &rest);
+        must(label.n > 0 && label.n <= DNS_LABEL_MAX);
+        e = buf_byte(out, (uint8_t)label.n);
+        if (e == OK)
+            e = buf_append(out, label);
+    }
+    if (e == OK)
+        e = buf_byte(out, 0);
+    if (e != OK)
+        buf_truncate(out, before);
+    return e;
+}
+
 void dns_name_reverse(const struct ip *ip, struct dns_name *out)
 {
     int n;

@@ -50,6 +50,8 @@ NODISCARD enum err dns_name_read(slice message, size_t *at, struct dns_name *out
 /* The same, but appends the uncompressed wire form to out, whatever octets the labels hold. ERR_LIMIT when
  * out is full. */
 NODISCARD enum err dns_name_expand(slice message, size_t *at, struct buf *out);
+/* Appends the wire form, uncompressed (RFC 1035 §3.1). ERR_LIMIT when out is full; out is then as before. */
+NODISCARD enum err dns_name_write(const struct dns_name *name, struct buf *out);
 /* The name under which an address has its PTR record, RFC 1035 §3.5, RFC 3596 §2.5. */
 void dns_name_reverse(const struct ip *ip, struct dns_name *out);
 

@@ -19,7 +19,12 @@ enum dns_type {
     DNS_AAAA = 28,
     DNS_SRV = 33,
     DNS_DNAME = 39,
-    DNS_TLSA = 52
+    DNS_OPT = 41, /* RFC 6891 */
+    DNS_TLSA = 52,
+    DNS_TSIG = 250, /* RFC 8945 */
+    DNS_IXFR = 251,
+    DNS_AXFR = 252,
+    DNS_ANY = 255
 };
 
 /* "MX" and so on, or "TYPE123" never: unknown types give "?". Static memory. */
