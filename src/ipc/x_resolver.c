@@ -3,6 +3,7 @@
 static const struct ipc_field resolve_fields[] = {
     IPC_TEXT(struct resolve, name, 255),
     IPC_NUM(struct resolve, U16, type),
+    IPC_NUM(struct resolve, BOOL, fresh),
 };
 static const struct ipc_shape resolve_shape = IPC_SHAPE(struct resolve, resolve_fields);
 

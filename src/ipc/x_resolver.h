@@ -13,6 +13,7 @@ enum x_resolver_type {
 struct resolve {
     slice name;    /* without the last dot */
     uint16_t type; /* RR type, RFC 1035 numbers */
+    bool fresh;    /* not out of the cache: asked of the servers that know, where the configuration lets us */
 };
 
 struct resolved_rr {

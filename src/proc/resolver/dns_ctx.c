@@ -32,17 +32,28 @@ static const struct {
     {"do-not-query-localhost:", "no"},  {"verbosity:", "0"},
 };
 
+/* Behind those, for questions that shall not be answered out of a cache. */
+static const struct {
+    const char *option, *value;
+} settings_fresh[] = {
+    {"cache-max-ttl:", "0"},       {"cache-max-negative-ttl:", "0"}, {"msg-cache-size:", "64k"},
+    {"rrset-cache-size:", "128k"}, {"key-cache-size:", "64k"},       {"neg-cache-size:", "16k"},
+    {"infra-host-ttl:", "60"},
+};
+
 struct question {
     struct dns_ctx *ctx;
     struct dns_name name;
     uint16_t type;
-    bool again; /* by own recursion */
+    bool again; /* the second way */
+    bool fresh;
     dns_ctx_fn fn;
     void *arg;
 };
 
 struct dns_ctx {
     struct ub_ctx *first, *root; /* root: the second way, or NULL */
+    struct ub_ctx *fresh;        /* without a cache */
     struct dns_ctx_facts facts;
 };
 
@@ -121,7 +132,7 @@ static enum err dns_ctx_set(struct ub_ctx *ub, const char *option, const char *v
     return r ? dns_ctx_wrong(detail, option, slice_str(value), r) : OK;
 }
 
-static enum err dns_ctx_make(const struct dns_ctx_options *o, bool forward, struct ub_ctx **out,
+static enum err dns_ctx_make(const struct dns_ctx_options *o, bool forward, bool fresh, struct ub_ctx **out,
                              struct err_detail *detail)
 {
     struct ub_ctx *ub = ub_ctx_create_ub_event(ub_loop_base());
@@ -129,6 +140,8 @@ static enum err dns_ctx_make(const struct dns_ctx_options *o, bool forward, stru
     must(ub);
     for (size_t i = 0; e == OK && i < ARRAY_LEN(settings); i++)
         e = dns_ctx_set(ub, settings[i].option, settings[i].value, detail);
+    for (size_t i = 0; e == OK && fresh && i < ARRAY_LEN(settings_fresh); i++)
+        e = dns_ctx_set(ub, settings_fresh[i].option, settings_fresh[i].value, detail);
     if (e == OK && o->n_forwards) { /* the one who is asked may know inner names */
         e = dns_ctx_set(ub, "unblock-lan-zones:", "yes", detail);
         if (e == OK && o->anchors.n == 0)
@@ -158,10 +171,12 @@ enum err dns_ctx_new(const struct dns_ctx_options *o, struct dns_ctx **out, stru
     struct dns_ctx *c = calloc(1, sizeof *c);
     enum err e;
     must(c);
-    e = dns_ctx_make(o, true, &c->first, detail);
+    e = dns_ctx_make(o, true, false, &c->first, detail);
     if (e == OK && !o->n_forwards &&
         slice_find_nocase(o->resolv_conf, SLICE("nameserver")) < o->resolv_conf.n)
-        e = dns_ctx_make(o, false, &c->root, detail);
+        e = dns_ctx_make(o, false, false, &c->root, detail);
+    if (e == OK)
+        e = dns_ctx_make(o, o->n_forwards > 0, true, &c->fresh, detail);
     if (e)
         free(c); /* the process ends; libunbound cannot take back a context that was finalised half */
     else
@@ -220,7 +235,7 @@ static void dns_ctx_done(void *arg, int rcode, void *packet, int n, int sec, cha
 {
     struct question *q = arg;
     bool failed = rcode != DNS_NOERROR || sec == 1;
-    if (failed && q->ctx->root && !q->again) {
+    if (failed && (q->fresh ? q->ctx->first : q->ctx->root) && !q->again) {
         q->again = true;
         dns_ctx_send(q);
     } else if (sec == 1) {
@@ -237,18 +252,26 @@ static void dns_ctx_done(void *arg, int rcode, void *packet, int n, int sec, cha
     }
 }
 
+/* Where a question goes: first to the one that was asked for, then to the other way. */
+static struct ub_ctx *dns_ctx_way(const struct question *q)
+{
+    if (q->fresh)
+        return q->again ? q->ctx->first : q->ctx->fresh;
+    return q->again ? q->ctx->root : q->ctx->first;
+}
+
 static void dns_ctx_send(struct question *q)
 {
     char name[DNS_NAME_MAX + 2];
     memcpy(name, q->name.text, q->name.n);
     name[q->name.n] = '.'; /* absolute; the root is "." alone */
     name[q->name.n + 1u] = 0;
-    if (ub_resolve_event(q->again ? q->ctx->root : q->ctx->first, name, q->type, CLASS_IN, q, dns_ctx_done,
-                         NULL))
+    if (ub_resolve_event(dns_ctx_way(q), name, q->type, CLASS_IN, q, dns_ctx_done, NULL))
         dns_ctx_fail(q, ERR_DNS, "the resolver takes no question");
 }
 
-void dns_ctx_ask(struct dns_ctx *c, const struct dns_name *name, uint16_t type, dns_ctx_fn fn, void *arg)
+static void dns_ctx_take(struct dns_ctx *c, const struct dns_name *name, uint16_t type, bool fresh,
+                         dns_ctx_fn fn, void *arg)
 {
     struct question *q;
     c->facts.asked++;
@@ -260,9 +283,20 @@ void dns_ctx_ask(struct dns_ctx *c, const struct dns_name *name, uint16_t type, 
     }
     q = calloc(1, sizeof *q);
     must(q);
-    *q = (struct question){.ctx = c, .name = *name, .type = type, .fn = fn, .arg = arg};
+    *q = (struct question){.ctx = c, .name = *name, .type = type, .fresh = fresh, .fn = fn, .arg = arg};
     c->facts.open++;
     dns_ctx_send(q);
+}
+
+void dns_ctx_ask(struct dns_ctx *c, const struct dns_name *name, uint16_t type, dns_ctx_fn fn, void *arg)
+{
+    dns_ctx_take(c, name, type, false, fn, arg);
+}
+
+void dns_ctx_ask_fresh(struct dns_ctx *c, const struct dns_name *name, uint16_t type, dns_ctx_fn fn,
+                       void *arg)
+{
+    dns_ctx_take(c, name, type, true, fn, arg);
 }
 
 void dns_ctx_facts(const struct dns_ctx *c, struct dns_ctx_facts *out)

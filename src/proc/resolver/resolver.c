@@ -62,7 +62,7 @@ static void resolver_message(struct role_self *r, struct role_peer *peer, uint16
     must(a);
     *a = (struct asker){.peer = peer, .id = id};
     list_append(&askers, &a->link);
-    dns_ctx_ask(ctx, &name, m->type, resolver_reply, a);
+    (m->fresh ? dns_ctx_ask_fresh : dns_ctx_ask)(ctx, &name, m->type, resolver_reply, a);
 }
 
 static void resolver_peer(struct role_self *r, struct role_peer *peer)
