@@ -3,13 +3,15 @@
 #include <stdio.h>
 
 /* Which octets a label may hold here, folded to lower case; 0 for the others. */
-static char dns_name_fold(uint8_t c)
+static char dns_name_fold(uint8_t c, bool odd)
 {
     c = ascii_lower(c);
+    if (odd)
+        return c >= ' ' && c <= '~' && c != '.' && c != '\\' ? (char)c : 0;
     return (c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '-' || c == '_' ? (char)c : 0;
 }
 
-enum err dns_name_parse(slice text, struct dns_name *out)
+static enum err dns_name_parse_as(slice text, bool odd, struct dns_name *out)
 {
     struct dns_name name = {.n = 0};
     size_t label = 0;
@@ -24,12 +26,12 @@ enum err dns_name_parse(slice text, struct dns_name *out)
     for (size_t i = 0; i <= text.n; i++) {
         if (i == text.n || text.p[i] == '.') {
             size_t n = i - label;
-            if (n == 0 || n > DNS_LABEL_MAX || text.p[label] == '-' || text.p[i - 1] == '-')
+            if (n == 0 || n > DNS_LABEL_MAX || (!odd && (text.p[label] == '-' || text.p[i - 1] == '-')))
                 return ERR_SYNTAX;
             label = i + 1;
         }
         if (i < text.n) {
-            char c = text.p[i] == '.' ? '.' : dns_name_fold(text.p[i]);
+            char c = text.p[i] == '.' ? '.' : dns_name_fold(text.p[i], odd);
             if (!c)
                 return ERR_SYNTAX;
             name.text[i] = c;
@@ -39,6 +41,16 @@ enum err dns_name_parse(slice text, struct dns_name *out)
     name.text[name.n] = 0;
     *out = name;
     return OK;
+}
+
+enum err dns_name_parse(slice text, struct dns_name *out)
+{
+    return dns_name_parse_as(text, false, out);
+}
+
+enum err dns_name_parse_odd(slice text, struct dns_name *out)
+{
+    return dns_name_parse_as(text, true, out);
 }
 
 bool dns_name_is_host(const struct dns_name *name)
@@ -67,7 +79,8 @@ struct dns_name_walk {
     enum err (*label)(struct dns_name_walk *w, slice bytes);
     struct dns_name *text;
     struct buf *wire;
-    bool odd; /* a label with octets the text form does not hold */
+    bool take_odd; /* octets of dns_name_parse_odd() */
+    bool odd;      /* a label with octets the text form does not hold */
 };
 
 static enum err dns_name_follow(slice message, size_t *at, struct dns_name_walk *w)
@@ -118,22 +131,22 @@ static enum err dns_name_text_label(struct dns_name_walk *w, slice bytes)
     if (name->n)
         name->text[name->n++] = '.';
     for (size_t i = 0; i < bytes.n; i++) {
-        char c = dns_name_fold(bytes.p[i]);
+        char c = dns_name_fold(bytes.p[i], w->take_odd);
         if (!c) {
             w->odd = true;
             return OK;
         }
         name->text[name->n++] = c;
     }
-    if (bytes.p[0] == '-' || bytes.p[bytes.n - 1] == '-')
+    if (!w->take_odd && (bytes.p[0] == '-' || bytes.p[bytes.n - 1] == '-'))
         w->odd = true; /* keep what dns_name_parse() would take */
     return OK;
 }
 
-enum err dns_name_read(slice message, size_t *at, struct dns_name *out)
+static enum err dns_name_read_as(slice message, size_t *at, bool odd, struct dns_name *out)
 {
     struct dns_name name = {.n = 0};
-    struct dns_name_walk w = {.label = dns_name_text_label, .text = &name};
+    struct dns_name_walk w = {.label = dns_name_text_label, .text = &name, .take_odd = odd};
     enum err e = dns_name_follow(message, at, &w);
     if (e)
         return e;
@@ -142,6 +155,16 @@ enum err dns_name_read(slice message, size_t *at, struct dns_name *out)
     name.text[name.n] = 0;
     *out = name;
     return OK;
+}
+
+enum err dns_name_read(slice message, size_t *at, struct dns_name *out)
+{
+    return dns_name_read_as(message, at, false, out);
+}
+
+enum err dns_name_read_odd(slice message, size_t *at, struct dns_name *out)
+{
+    return dns_name_read_as(message, at, true, out);
 }
 
 static enum err dns_name_wire_label(struct dns_name_walk *w, slice bytes)

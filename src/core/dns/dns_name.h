@@ -38,6 +38,10 @@ static inline bool dns_name_eq(const struct dns_name *a, const struct dns_name *
 /* From text, any case, one final dot allowed ("." is the root). ERR_SYNTAX when it is no such name; a label
  * may not be empty, and may not begin or end with a hyphen. */
 NODISCARD enum err dns_name_parse(slice text, struct dns_name *out);
+/* The same for a name that is only asked for, never shown or stored: a label may hold any printable ASCII
+ * octet but '.' and '\\', the space too, and hyphens anywhere. SPF's macros make such names (RFC 7208 §7.3),
+ * and there are zones that answer them. */
+NODISCARD enum err dns_name_parse_odd(slice text, struct dns_name *out);
 /* Can this be the name of a machine: at least one label, no underscore, and the last label not a number
  * (RFC 1123 §2.1), so that no address passes for a name. */
 bool dns_name_is_host(const struct dns_name *name);
@@ -47,8 +51,10 @@ bool dns_name_below(const struct dns_name *name, slice domain);
  * ERR_SYNTAX: the bytes are no name, *at as before. ERR_UNSUPPORTED: a well-formed name with octets this type
  * does not hold; *at has moved. */
 NODISCARD enum err dns_name_read(slice message, size_t *at, struct dns_name *out);
-/* The same, but appends the uncompressed wire form to out, whatever octets the labels hold. ERR_LIMIT when
- * out is full. */
+/* The same for the octets of dns_name_parse_odd(). */
+NODISCARD enum err dns_name_read_odd(slice message, size_t *at, struct dns_name *out);
+/* As dns_name_read(), but appends the uncompressed wire form to out, whatever octets the labels hold.
+ * ERR_LIMIT when out is full. */
 NODISCARD enum err dns_name_expand(slice message, size_t *at, struct buf *out);
 /* Appends the wire form, uncompressed (RFC 1035 §3.1). ERR_LIMIT when out is full; out is then as before. */
 NODISCARD enum err dns_name_write(const struct dns_name *name, struct buf *out);

@@ -33,11 +33,11 @@ enum err dns_rr_aaaa(slice rdata, struct ip *out)
 /* A name that is the last thing in its RDATA. Inside RDATA cut out of its message a compression pointer has
  * nothing to point to, so it is refused: dns_name_read() lets pointers lead backwards only, and the bytes
  * before the name are cut off here. */
-static enum err dns_rr_last_name(slice rest, struct dns_name *out)
+static enum err dns_rr_last_name(slice rest, bool odd, struct dns_name *out)
 {
     struct dns_name name;
     size_t at = 0;
-    enum err e = dns_name_read(rest, &at, &name);
+    enum err e = odd ? dns_name_read_odd(rest, &at, &name) : dns_name_read(rest, &at, &name);
     if (e && e != ERR_UNSUPPORTED)
         return e;
     if (at != rest.n)
@@ -49,20 +49,35 @@ static enum err dns_rr_last_name(slice rest, struct dns_name *out)
 
 enum err dns_rr_name(slice rdata, struct dns_name *out)
 {
-    return dns_rr_last_name(rdata, out);
+    return dns_rr_last_name(rdata, false, out);
 }
 
-enum err dns_rr_mx(slice rdata, struct dns_mx *out)
+enum err dns_rr_name_odd(slice rdata, struct dns_name *out)
+{
+    return dns_rr_last_name(rdata, true, out);
+}
+
+static enum err dns_rr_mx_as(slice rdata, bool odd, struct dns_mx *out)
 {
     struct cursor c = cursor_of(rdata);
     struct dns_mx mx;
     enum err e;
     if (!cursor_u16(&c, &mx.preference))
         return ERR_SYNTAX;
-    e = dns_rr_last_name(c.rest, &mx.host);
+    e = dns_rr_last_name(c.rest, odd, &mx.host);
     if (e == OK)
         *out = mx;
     return e;
+}
+
+enum err dns_rr_mx(slice rdata, struct dns_mx *out)
+{
+    return dns_rr_mx_as(rdata, false, out);
+}
+
+enum err dns_rr_mx_odd(slice rdata, struct dns_mx *out)
+{
+    return dns_rr_mx_as(rdata, true, out);
 }
 
 enum err dns_rr_srv(slice rdata, struct dns_srv *out)
@@ -72,7 +87,7 @@ enum err dns_rr_srv(slice rdata, struct dns_srv *out)
     enum err e;
     if (!cursor_u16(&c, &srv.priority) || !cursor_u16(&c, &srv.weight) || !cursor_u16(&c, &srv.port))
         return ERR_SYNTAX;
-    e = dns_rr_last_name(c.rest, &srv.target);
+    e = dns_rr_last_name(c.rest, false, &srv.target);
     if (e == OK)
         *out = srv;
     return e;

@@ -52,6 +52,9 @@ NODISCARD enum err dns_rr_aaaa(slice rdata, struct ip *out);
 NODISCARD enum err dns_rr_mx(slice rdata, struct dns_mx *out);
 /* CNAME, DNAME, NS and PTR are one name each. */
 NODISCARD enum err dns_rr_name(slice rdata, struct dns_name *out);
+/* The same, and the host of an MX record, with a name of dns_name_parse_odd(). */
+NODISCARD enum err dns_rr_name_odd(slice rdata, struct dns_name *out);
+NODISCARD enum err dns_rr_mx_odd(slice rdata, struct dns_mx *out);
 NODISCARD enum err dns_rr_srv(slice rdata, struct dns_srv *out);
 /* RNAME is checked but not kept: nothing here asks for it. */
 NODISCARD enum err dns_rr_soa(slice rdata, struct dns_soa *out);

@@ -18,18 +18,28 @@ bool dns_table_init(struct dns_table *t, struct arena *arena, size_t questions_m
 }
 
 /* The table is small (a message asks a few dozen questions), so it is searched from its beginning. */
-const struct dns_answer *dns_table_get(struct dns_table *t, slice name, uint16_t type)
+static const struct dns_answer *dns_table_find(struct dns_table *t, const struct dns_name *name,
+                                               uint16_t type)
 {
-    struct dns_name parsed;
-    if (dns_name_parse(name, &parsed))
-        return &dns_table_nowhere;
     for (size_t i = 0; i < t->n; i++)
-        if (t->rows[i].type == type && dns_name_eq(&t->rows[i].name, &parsed))
+        if (t->rows[i].type == type && dns_name_eq(&t->rows[i].name, name))
             return t->rows[i].answered ? &t->rows[i].answer : NULL;
     if (t->n == t->max)
         return &dns_table_full;
-    t->rows[t->n++] = (struct dns_table_row){.name = parsed, .type = type};
+    t->rows[t->n++] = (struct dns_table_row){.name = *name, .type = type};
     return NULL;
+}
+
+const struct dns_answer *dns_table_get(struct dns_table *t, slice name, uint16_t type)
+{
+    struct dns_name parsed;
+    return dns_name_parse(name, &parsed) ? &dns_table_nowhere : dns_table_find(t, &parsed, type);
+}
+
+const struct dns_answer *dns_table_get_odd(struct dns_table *t, slice name, uint16_t type)
+{
+    struct dns_name parsed;
+    return dns_name_parse_odd(name, &parsed) ? &dns_table_nowhere : dns_table_find(t, &parsed, type);
 }
 
 bool dns_table_next(struct dns_table *t, size_t *out_question, slice *out_name, uint16_t *out_type)

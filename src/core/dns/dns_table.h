@@ -61,8 +61,10 @@ NODISCARD bool dns_table_init(struct dns_table *t, struct arena *arena, size_t q
  * that dns_name_parse() refuses is answered DNS_ANSWER_NXDOMAIN without asking anybody. Lives as long as the
  * arena. */
 const struct dns_answer *dns_table_get(struct dns_table *t, slice name, uint16_t type);
+/* The same for a name of dns_name_parse_odd(). */
+const struct dns_answer *dns_table_get_odd(struct dns_table *t, slice name, uint16_t type);
 /* The next question nobody was told of yet, in the order of noting. False: no more for now. name lives in the
- * arena. */
+ * arena; it may be one of dns_name_parse_odd(). */
 NODISCARD bool dns_table_next(struct dns_table *t, size_t *out_question, slice *out_name, uint16_t *out_type);
 /* Puts the answer to a question in, copying it. A second answer to the same question is ignored. At the
  * arena's cap the answer becomes DNS_ANSWER_TEMPFAIL. */
