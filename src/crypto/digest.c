@@ -29,6 +29,30 @@ void digest_sha256(slice s, uint8_t out[DIGEST_SHA256_SIZE])
     must(SHA256(digest_bytes(s), s.n, out) != NULL);
 }
 
+void digest_stream_init(struct digest_stream *d)
+{
+    if (!d->context)
+        d->context = EVP_MD_CTX_new();
+    must(d->context != NULL && EVP_DigestInit_ex(d->context, EVP_sha256(), NULL) == 1);
+}
+
+void digest_stream_update(struct digest_stream *d, slice s)
+{
+    if (s.n)
+        must(EVP_DigestUpdate(d->context, s.p, s.n) == 1);
+}
+
+void digest_stream_final(struct digest_stream *d, uint8_t out[DIGEST_SHA256_SIZE])
+{
+    must(EVP_DigestFinal_ex(d->context, out, NULL) == 1);
+}
+
+void digest_stream_done(struct digest_stream *d)
+{
+    EVP_MD_CTX_free(d->context);
+    d->context = NULL;
+}
+
 void digest_hmac_sha256(slice key, slice s, uint8_t out[DIGEST_SHA256_SIZE])
 {
     unsigned n = 0;

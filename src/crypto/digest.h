@@ -17,6 +17,18 @@ void digest_warm_up(void);
 
 /* FIPS 180-4. */
 void digest_sha256(slice s, uint8_t out[DIGEST_SHA256_SIZE]);
+
+/* SHA-256 of bytes that come in pieces. All zero is empty; digest_stream_init() makes it ready (again), and
+ * digest_stream_done() gives its memory back. */
+struct digest_stream {
+    void *context;
+};
+void digest_stream_init(struct digest_stream *d);
+void digest_stream_update(struct digest_stream *d, slice s);
+/* Gives the digest; the next use begins with digest_stream_init(). */
+void digest_stream_final(struct digest_stream *d, uint8_t out[DIGEST_SHA256_SIZE]);
+void digest_stream_done(struct digest_stream *d);
+
 /* RFC 2104. Keys of any length, the empty one too. */
 void digest_hmac_sha256(slice key, slice s, uint8_t out[DIGEST_SHA256_SIZE]);
 /* PBKDF2 with HMAC-SHA-256, one block: RFC 8018 §5.2; the Hi() of RFC 5802 §2.2. iterations is 1 or more.
