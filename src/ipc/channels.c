@@ -13,10 +13,12 @@
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
 #include "ipc/x_fetcher.h"
+#include "ipc/x_intake.h"
 #include "ipc/x_journal.h"
 #include "ipc/x_judge.h"
 #include "ipc/x_keys.h"
 #include "ipc/x_relay.h"
+#include "ipc/x_reporter.h"
 #include "ipc/x_resolver.h"
 #include "ipc/x_settings.h"
 
@@ -40,6 +42,8 @@ const struct ipc_channel *const ipc_channels[] = {
     &doctor_keys_channel,
     &directory_doctor_channel,
     &directory_reporter_channel,
+    &x_intake_channel,
+    &x_reporter_channel,
 };
 const size_t ipc_channels_n = ARRAY_LEN(ipc_channels);
 

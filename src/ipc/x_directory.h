@@ -6,7 +6,8 @@
 #include "ipc/codec.h"
 #include "ipc/house.h"
 
-enum rcpt_kind { RCPT_LOCAL, RCPT_REMOTE };
+/* The last two are addresses of ours that no account has: robots read what comes there (ipc/x_intake.h). */
+enum rcpt_kind { RCPT_LOCAL, RCPT_REMOTE, RCPT_REPORT, RCPT_PROBE };
 
 enum x_directory_type {
     X_DIRECTORY_RCPT_ASK = 1,
@@ -24,7 +25,7 @@ struct rcpt_target {
     uint8_t kind;     /* enum rcpt_kind */
     uint64_t account; /* local: account id */
     slice ticket;     /* local: delivers one message to that account */
-    slice address;    /* final address: of the account, or the remote one */
+    slice address;    /* final address: of the account, the robot's, or the remote one */
     slice detail;     /* the part after +, or empty */
 };
 

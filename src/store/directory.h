@@ -15,8 +15,10 @@
  * alias circles are harmless.
  *
  * How an address is resolved: the account of that name; else its alias; else both again without "+detail";
- * else the domain's "*"; else, for postmaster, the domain's oldest account (RFC 5321 §4.5.1); else it is
- * unknown. */
+ * else the robot of that name; else the domain's "*"; else, for postmaster, the domain's oldest account
+ * (RFC 5321 §4.5.1); else it is unknown. Robots are names that each domain of ours has without anybody having
+ * made them: dmarc-reports and tls-reports, which give way to an account or alias of that name, and
+ * posthorn-probe, which does not and cannot be made. */
 #ifndef POSTHORN_STORE_DIRECTORY_H
 #define POSTHORN_STORE_DIRECTORY_H
 
@@ -29,6 +31,7 @@
 #define DIRECTORY_DEPTH_MAX   10
 #define DIRECTORY_TARGETS_MAX 100
 #define DIRECTORY_ADDRESS_MAX 320 /* as the channels carry it */
+#define DIRECTORY_DOMAIN_MAX  253
 #define DIRECTORY_NAME_MAX    128 /* bytes of a person's name */
 #define DIRECTORY_SECRET_SIZE 32
 
@@ -65,11 +68,15 @@ struct directory_account {
     time_ms created_unix;
 };
 
+/* Who reads an address that belongs to no account. */
+enum directory_robot { DIRECTORY_NO_ROBOT, DIRECTORY_ROBOT_REPORTS, DIRECTORY_ROBOT_PROBE };
+
 struct directory_target {
     bool remote;
-    uint64_t account; /* local */
-    slice address;    /* of the account, or the remote one; in the arena */
-    slice detail;     /* behind the "+", or empty; in the arena */
+    uint64_t account;           /* local */
+    slice address;              /* of the account, or the remote one; in the arena */
+    slice detail;               /* behind the "+", or empty; in the arena */
+    enum directory_robot robot; /* then no account; not remote */
 };
 
 /* Where mail for an address goes. may_relay: somebody who logged in asks, so that addresses elsewhere are
@@ -80,6 +87,8 @@ struct directory_target {
  * for them. */
 NODISCARD enum err directory_resolve(struct directory *d, slice address, bool may_relay, uint64_t bytes,
                                      struct arena *a, struct directory_target **out, size_t *out_n);
+/* Which robot answers to this local part (as in a key: lower case), if any. */
+enum directory_robot directory_robot_of(slice local);
 /* May the account send as this address? Its own, with any "+detail", or one that leads to it. OK, ERR_DENIED,
  * or an error of the database. */
 NODISCARD enum err directory_owns(struct directory *d, uint64_t account, slice address, struct arena *a);
@@ -132,6 +141,14 @@ NODISCARD enum err directory_alias_add(struct directory *d, slice address, slice
 NODISCARD enum err directory_alias_remove(struct directory *d, slice address, slice target,
                                           struct err_detail *detail);
 
+/* Sets something for a domain (policy/domain_setting.h says what); an error leaves what was. The value as it
+ * is kept now is appended to kept (may be NULL). */
+NODISCARD enum err directory_setting_set(struct directory *d, slice domain, slice name, slice value,
+                                         struct buf *kept, struct err_detail *detail);
+/* Back to the default; fine when it was not set. */
+NODISCARD enum err directory_setting_unset(struct directory *d, slice domain, slice name,
+                                           struct err_detail *detail);
+
 /* ---- listing: fn is called for each in order of name; it must not change anything */
 
 struct directory_domain {
@@ -143,6 +160,16 @@ typedef void (*directory_domain_fn)(void *arg, const struct directory_domain *do
 typedef void (*directory_account_fn)(void *arg, const struct directory_account *account);
 typedef void (*directory_alias_fn)(void *arg, slice address, slice target);
 NODISCARD enum err directory_domains(struct directory *d, directory_domain_fn fn, void *arg);
+/* One domain; detail (may be NULL) says why not. ERR_NOT_FOUND: not ours, ERR_SYNTAX: no name. */
+NODISCARD enum err directory_domain_get(struct directory *d, slice name, directory_domain_fn fn, void *arg,
+                                        struct err_detail *detail);
+typedef void (*directory_name_fn)(void *arg, slice name);
+/* At most max names behind after (empty: from the first). *out_more: there are further ones. */
+NODISCARD enum err directory_domain_names(struct directory *d, slice after, size_t max, directory_name_fn fn,
+                                          void *arg, bool *out_more);
+typedef void (*directory_setting_fn)(void *arg, slice name, slice value);
+/* What was set for a domain and is not its default. ERR_NOT_FOUND: not ours. */
+NODISCARD enum err directory_settings(struct directory *d, slice domain, directory_setting_fn fn, void *arg);
 /* domain: only that one; empty: all. */
 NODISCARD enum err directory_accounts(struct directory *d, slice domain, directory_account_fn fn, void *arg);
 /* address: only that alias; empty: all. */

@@ -7,10 +7,12 @@
 
 #include <stdio.h>
 
+static_assert(DIRECTORY_DOMAIN_MAX == IDNA_DOMAIN_MAX, "a domain fits");
+
 /* For sentences: text from a command line, printable by then, cut. */
 #define SAY(s) (int)size_min((s).n, 200), (const char *)((s).n ? (const void *)(s).p : "")
 
-static enum err admin_failed(enum err e, struct err_detail *detail)
+enum err directory__failed(enum err e, struct err_detail *detail)
 {
     if (e != OK)
         err_detail_set(detail, "the directory database refused the change: %s", err_text(e));
@@ -19,7 +21,7 @@ static enum err admin_failed(enum err e, struct err_detail *detail)
 
 /* ---- domains */
 
-static enum err admin_domain_name(slice name, char out[IDNA_DOMAIN_MAX + 1], struct err_detail *detail)
+enum err directory__domain_name(slice name, char out[DIRECTORY_DOMAIN_MAX + 1], struct err_detail *detail)
 {
     uint8_t ascii[IDNA_DOMAIN_MAX];
     size_t n;
@@ -28,11 +30,11 @@ static enum err admin_domain_name(slice name, char out[IDNA_DOMAIN_MAX + 1], str
         err_detail_set(detail, "\"%.*s\" is no domain name; write it like example.org", SAY(name));
         return ERR_SYNTAX;
     }
-    snprintf(out, IDNA_DOMAIN_MAX + 1, "%.*s", (int)n, (const char *)ascii);
+    snprintf(out, DIRECTORY_DOMAIN_MAX + 1, "%.*s", (int)n, (const char *)ascii);
     return OK;
 }
 
-static enum err admin_domain_id(struct directory *d, slice name, int64_t *out)
+enum err directory__domain_id(struct directory *d, slice name, int64_t *out)
 {
     struct stmt *q CLEANUP(stmt_done) = db_stmt(d->db, "SELECT id FROM domain WHERE name = ?");
     enum err e;
@@ -45,8 +47,8 @@ static enum err admin_domain_id(struct directory *d, slice name, int64_t *out)
 enum err directory_domain_add(struct directory *d, slice name, time_ms now_unix, struct err_detail *detail)
 {
     struct stmt *q CLEANUP(stmt_done) = NULL;
-    char text[IDNA_DOMAIN_MAX + 1];
-    enum err e = admin_domain_name(name, text, detail);
+    char text[DIRECTORY_DOMAIN_MAX + 1];
+    enum err e = directory__domain_name(name, text, detail);
     must(d->txn.db);
     if (e != OK)
         return e;
@@ -58,30 +60,30 @@ enum err directory_domain_add(struct directory *d, slice name, time_ms now_unix,
         err_detail_set(detail, "the domain %s is there already", text);
         return e;
     }
-    return admin_failed(e, detail);
+    return directory__failed(e, detail);
 }
 
 enum err directory_domain_remove(struct directory *d, slice name, struct err_detail *detail)
 {
     struct stmt *count CLEANUP(stmt_done) = NULL, *q CLEANUP(stmt_done) = NULL;
-    char text[IDNA_DOMAIN_MAX + 1];
-    enum err e = admin_domain_name(name, text, detail);
+    char text[DIRECTORY_DOMAIN_MAX + 1];
+    enum err e = directory__domain_name(name, text, detail);
     int64_t id;
     must(d->txn.db);
     if (e != OK)
         return e;
-    e = admin_domain_id(d, slice_str(text), &id);
+    e = directory__domain_id(d, slice_str(text), &id);
     if (e == ERR_NOT_FOUND) {
         err_detail_set(detail, "there is no domain %s here; see posthorn domain list", text);
         return e;
     }
     if (e != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     count = db_stmt(d->db, "SELECT (SELECT count(*) FROM account WHERE domain = ?1),"
                            " (SELECT count(DISTINCT address) FROM alias WHERE domain = ?1)");
     stmt_bind_i64(count, 1, id);
     if ((e = stmt_row(count)) != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     if (stmt_u64(count, 0) || stmt_u64(count, 1)) {
         err_detail_set(detail, "%s still has %llu accounts and %llu aliases; remove them first", text,
                        (unsigned long long)stmt_u64(count, 0), (unsigned long long)stmt_u64(count, 1));
@@ -90,7 +92,7 @@ enum err directory_domain_remove(struct directory *d, slice name, struct err_det
     stmt_done(&count);
     q = db_stmt(d->db, "DELETE FROM domain WHERE id = ?");
     stmt_bind_i64(q, 1, id);
-    return admin_failed(stmt_run(q), detail);
+    return directory__failed(stmt_run(q), detail);
 }
 
 /* ---- addresses */
@@ -129,13 +131,20 @@ static enum err admin_address(struct directory *d, slice address, bool star,
             SAY(local));
         return ERR_SYNTAX;
     }
-    e = admin_domain_id(d, domain, out_domain);
+    if (directory_robot_of(local) == DIRECTORY_ROBOT_PROBE) {
+        err_detail_set(detail,
+                       "\"%.*s\" is where this server sends mail to itself to see that mail arrives; choose "
+                       "another name",
+                       SAY(local));
+        return ERR_DENIED;
+    }
+    e = directory__domain_id(d, domain, out_domain);
     if (e == ERR_NOT_FOUND) {
         err_detail_set(detail, "the domain %.*s is not here yet; add it with: posthorn domain add %.*s",
                        SAY(domain), SAY(domain));
         return e;
     }
-    return admin_failed(e, detail);
+    return directory__failed(e, detail);
 }
 
 static enum err admin_account_id(struct directory *d, slice address, uint64_t *out, struct err_detail *detail)
@@ -148,7 +157,7 @@ static enum err admin_account_id(struct directory *d, slice address, uint64_t *o
     }
     if (e == OK)
         *out = a.id;
-    return admin_failed(e, detail);
+    return directory__failed(e, detail);
 }
 
 /* Is the address taken by the other kind? */
@@ -160,7 +169,7 @@ static enum err admin_kind_free(struct directory *d, const char *key, enum direc
     directory__forget(d); /* inside a change, what was looked up before may be gone */
     e = directory__entry(d, slice_str(key), &entry);
     if (e != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     if (entry->kind != taken)
         return OK;
     err_detail_set(detail, "%s is %s already", key, as);
@@ -183,7 +192,7 @@ static enum err admin_put_verifier(struct directory *d, uint64_t account, const 
     stmt_bind_blob(q, 4, slice_of(v->stored_key, SCRAM_KEY_SIZE));
     stmt_bind_blob(q, 5, slice_of(v->server_key, SCRAM_KEY_SIZE));
     stmt_bind_i64(q, 6, now_unix);
-    return admin_failed(stmt_run(q), detail);
+    return directory__failed(stmt_run(q), detail);
 }
 
 enum err directory_account_add(struct directory *d, const struct directory_account_new *n, uint64_t *out_id,
@@ -217,7 +226,7 @@ enum err directory_account_add(struct directory *d, const struct directory_accou
         return e;
     }
     if (e != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     id = (uint64_t)db_last_id(d->db);
     if (n->verifier && (e = admin_put_verifier(d, id, n->verifier, n->now_unix, detail)) != OK)
         return e;
@@ -251,7 +260,7 @@ enum err directory_account_suspend(struct directory *d, slice address, bool susp
     stmt_bind_i64(q, 1, suspended);
     stmt_bind_u64(q, 2, id);
     if ((e = stmt_run(q)) != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     *out_id = id;
     return OK;
 }
@@ -268,7 +277,7 @@ enum err directory_account_remove(struct directory *d, slice address, uint64_t *
     q = db_stmt(d->db, "DELETE FROM account WHERE id = ?"); /* its credentials and usage go with it */
     stmt_bind_u64(q, 1, id);
     if ((e = stmt_run(q)) != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     *out_id = id;
     return OK;
 }
@@ -305,7 +314,7 @@ enum err directory_alias_add(struct directory *d, slice address, slice target, s
         return ERR_LOOP;
     }
     if ((e = admin_alias_count(d, key, &count)) != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     if (count >= DIRECTORY_TARGETS_MAX) {
         err_detail_set(detail, "%s has %d targets, which is the most an alias can have", key,
                        DIRECTORY_TARGETS_MAX);
@@ -320,7 +329,7 @@ enum err directory_alias_add(struct directory *d, slice address, slice target, s
         err_detail_set(detail, "%s leads to %s already", key, to);
         return e;
     }
-    return admin_failed(e, detail);
+    return directory__failed(e, detail);
 }
 
 enum err directory_alias_remove(struct directory *d, slice address, slice target, struct err_detail *detail)
@@ -337,7 +346,7 @@ enum err directory_alias_remove(struct directory *d, slice address, slice target
     stmt_bind_text(q, 1, slice_str(key));
     stmt_bind_text(q, 2, slice_str(to));
     if ((e = stmt_run(q)) != OK)
-        return admin_failed(e, detail);
+        return directory__failed(e, detail);
     if (db_changes(d->db) == 0) {
         err_detail_set(detail, "there is no alias %s%s%s; see posthorn alias list", key, to[0] ? " to " : "",
                        to);

@@ -51,11 +51,42 @@ static enum err lookup_push(struct lookup *l, slice key, slice detail, unsigned 
 static enum err lookup_target(struct lookup *l, bool remote, uint64_t account, slice address, slice detail)
 {
     for (size_t i = 0; i < l->n_targets; i++)
-        if (!remote && !l->targets[i].remote && l->targets[i].account == account)
+        if (!remote && !l->targets[i].remote && !l->targets[i].robot && l->targets[i].account == account)
             return OK;
     if (l->n_targets == DIRECTORY_TARGETS_MAX)
         return ERR_LIMIT;
-    l->targets[l->n_targets++] = (struct directory_target){remote, account, address, detail};
+    l->targets[l->n_targets++] =
+        (struct directory_target){.remote = remote, .account = account, .address = address, .detail = detail};
+    return OK;
+}
+
+enum directory_robot directory_robot_of(slice local)
+{
+    static const struct {
+        slice local;
+        enum directory_robot robot;
+    } robots[] = {
+        {SLICE_INIT("dmarc-reports"), DIRECTORY_ROBOT_REPORTS},
+        {SLICE_INIT("tls-reports"), DIRECTORY_ROBOT_REPORTS},
+        {SLICE_INIT("posthorn-probe"), DIRECTORY_ROBOT_PROBE},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(robots); i++)
+        if (slice_eq(local, robots[i].local))
+            return robots[i].robot;
+    return DIRECTORY_NO_ROBOT;
+}
+
+/* Is this name, in a domain of ours, read by the robot asked for (or, with DIRECTORY_NO_ROBOT, by any)? */
+static enum err lookup_robot(struct lookup *l, slice key, slice detail, enum directory_robot only,
+                             bool *out_known)
+{
+    enum directory_robot robot = directory_robot_of(slice_sub(key, 0, slice_rindex(key, '@')));
+    if (robot == DIRECTORY_NO_ROBOT || (only != DIRECTORY_NO_ROBOT && robot != only))
+        return OK;
+    *out_known = true;
+    if (l->n_targets == DIRECTORY_TARGETS_MAX)
+        return ERR_LIMIT;
+    l->targets[l->n_targets++] = (struct directory_target){.address = key, .detail = detail, .robot = robot};
     return OK;
 }
 
@@ -122,7 +153,11 @@ static enum err lookup_local(struct lookup *l, const struct lookup_item *item, b
     slice key = item->key, domain = key_domain(key), base, star;
     size_t plus = slice_index(key, '+');
     char text[DIRECTORY_ADDRESS_MAX + 8];
-    enum err e = lookup_name(l, key, item->detail, item->depth, out_known);
+    enum err e = lookup_robot(l, key, item->detail, DIRECTORY_ROBOT_PROBE, out_known);
+    if (e == OK && !*out_known)
+        e = lookup_name(l, key, item->detail, item->depth, out_known);
+    if (e == OK && !*out_known)
+        e = lookup_robot(l, key, item->detail, DIRECTORY_NO_ROBOT, out_known);
     if (e != OK || *out_known)
         return e;
     if (plus > 0 && plus < key.n - domain.n && key.p[0] != '"') {
@@ -131,6 +166,8 @@ static enum err lookup_local(struct lookup *l, const struct lookup_item *item, b
         if (!arena_dup(l->a, slice_str(text), &base))
             return ERR_LIMIT;
         e = lookup_name(l, base, detail, item->depth, out_known);
+        if (e == OK && !*out_known)
+            e = lookup_robot(l, base, detail, DIRECTORY_NO_ROBOT, out_known);
         if (e != OK || *out_known)
             return e;
     }
@@ -223,7 +260,7 @@ enum err directory_owns(struct directory *d, uint64_t account, slice address, st
     *l = (struct lookup){.d = d, .a = a};
     e = lookup_run(l, address, false);
     for (size_t i = 0; e == OK && i < l->n_targets; i++)
-        if (!l->targets[i].remote && l->targets[i].account == account)
+        if (!l->targets[i].remote && !l->targets[i].robot && l->targets[i].account == account)
             return OK;
     return e == OK || err_kind(e) == ERR_KIND_PERMANENT ? ERR_DENIED : e;
 }

@@ -26,16 +26,19 @@ static const char *ask_rcpt_text(enum err e)
 static enum err ask_targets(struct house_keeper *k, const struct directory_target *found, size_t n,
                             struct rcpt_target **out)
 {
+    static const uint8_t robots[] = {[DIRECTORY_NO_ROBOT] = RCPT_LOCAL,
+                                     [DIRECTORY_ROBOT_REPORTS] = RCPT_REPORT,
+                                     [DIRECTORY_ROBOT_PROBE] = RCPT_PROBE};
     struct rcpt_target *targets = ARENA_ARRAY(&k->scratch, n, struct rcpt_target);
     enum err e = OK;
     if (!targets)
         return ERR_LIMIT;
     for (size_t i = 0; i < n && e == OK; i++) {
-        targets[i] = (struct rcpt_target){.kind = found[i].remote ? RCPT_REMOTE : RCPT_LOCAL,
+        targets[i] = (struct rcpt_target){.kind = found[i].remote ? RCPT_REMOTE : robots[found[i].robot],
                                           .account = found[i].account,
                                           .address = found[i].address,
                                           .detail = slice_sub(found[i].detail, 0, 64)};
-        if (!found[i].remote)
+        if (targets[i].kind == RCPT_LOCAL)
             e = keeper_ticket(k, found[i].account, TICKET_DELIVER, TICKET_DELIVER_MS, &targets[i].ticket);
     }
     if (e == OK)

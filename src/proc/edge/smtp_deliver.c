@@ -3,6 +3,7 @@
 #include "base/mail_id.h"
 #include "core/smtp/received.h"
 #include "ipc/x_accounts.h"
+#include "ipc/x_intake.h"
 #include "ipc/x_relay.h"
 #include "proc/edge/smtp_message_private.h"
 
@@ -10,6 +11,7 @@
 
 #define DELIVER_MS (60 * MS_SECOND)
 #define QUEUE_MS   (60 * MS_SECOND)
+#define INTAKE_MS  (60 * MS_SECOND)
 
 void message__reply_sender(struct message *m, const struct sender_answer *a)
 {
@@ -150,15 +152,30 @@ static void queue_rest(struct message *m)
 
 /* An answer that coming again soon would not change, or that the sender should hear: said in the session when
  * nobody took the message. */
-static bool is_final(enum err e)
+static bool is_final(const struct message_target *t)
 {
-    return err_kind(e) == ERR_KIND_PERMANENT || e == ERR_QUOTA || e == ERR_DISK_FULL;
+    return err_kind(t->err) == ERR_KIND_PERMANENT || t->err == ERR_QUOTA || t->err == ERR_DISK_FULL ||
+           t->kind != RCPT_LOCAL;
+}
+
+static void reply_not_taken(struct message *m, const struct message_target *why)
+{
+    int code = err_smtp_code(why->err);
+    const char *status = err_smtp_status(why->err);
+    if (why->kind != RCPT_LOCAL && err_kind(why->err) == ERR_KIND_PERMANENT) {
+        code = 554; /* the content is what a robot does not like, RFC 3463 §3.7 */
+        status = "5.6.0";
+    } else if (why->kind != RCPT_LOCAL) {
+        code = 451;
+        status = "4.3.0";
+    }
+    message__reply(m, code, status, why->text.n ? why->text : slice_str(err_text(why->err)));
 }
 
 static void deliveries_done(struct message *m)
 {
     size_t done = 0, elsewhere = 0, undone = 0, final = 0;
-    enum err why = OK;
+    const struct message_target *why = NULL;
     for (struct message_rcpt *r = m->rcpts; r; r = r->next)
         for (size_t i = 0; r->accepted && i < r->n_targets; i++) {
             const struct message_target *t = &r->targets[i];
@@ -168,38 +185,66 @@ static void deliveries_done(struct message *m)
             done += t->local && t->done;
             if (t->local && !t->done) {
                 undone++;
-                final += is_final(t->err);
-                why = t->err;
+                final += is_final(t);
+                /* what may be mended by coming again counts more: the other recipient is told then too */
+                if (!why || err_kind(why->err) == ERR_KIND_PERMANENT)
+                    why = t;
             }
         }
     if (undone == 0 && elsewhere == 0)
         reply_kept(m);
     else if (m->from.account == 0 && done == 0 && elsewhere == 0 && final == undone)
-        message__reply(m, err_smtp_code(why), err_smtp_status(why),
-                       m->full_text.n ? m->full_text : slice_str(err_text(why)));
+        reply_not_taken(m, why);
     else
         queue_rest(m);
 }
 
-static void delivered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+/* One target has its answer: e when none came, else what was said. */
+static void target_answered(struct message_target *t, enum err e, uint32_t said, slice text)
 {
-    struct message_target *t = arg;
     struct message *m = t->rcpt->message;
-    const struct delivered *d = message;
-    (void)fds, (void)n_fds; /* none */
-    t->err = e == OK ? err_from_wire(d->err) : e;
+    t->err = e == OK ? err_from_wire(said) : e;
     t->done = t->err == OK;
     if (e == OK && !t->done) {
         message__tell(m, (struct journal_event){.kind = JOURNAL_DELIVERY_FAILED,
                                                 .address = t->address,
                                                 .code = (uint32_t)err_smtp_code(t->err),
-                                                .text = d->text.n ? d->text : slice_str(err_text(t->err))});
-        if (!arena_dup(&m->arena, d->text, &m->full_text))
-            m->full_text = (slice){0}; /* the error's own text then */
+                                                .text = text.n ? text : slice_str(err_text(t->err))});
+        if (!arena_dup(&m->arena, text, &t->text))
+            t->text = (slice){0}; /* the error's own text then */
     }
     must(m->waiting > 0);
     if (--m->waiting == 0)
         deliveries_done(m);
+}
+
+static void delivered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    const struct delivered *d = message;
+    (void)fds, (void)n_fds; /* none */
+    target_answered(arg, e, d ? d->err : 0, d ? d->text : (slice){0});
+}
+
+static void taken(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    const struct intake_taken *d = message;
+    (void)fds, (void)n_fds; /* none */
+    target_answered(arg, e, d ? d->err : 0, d ? d->text : (slice){0});
+}
+
+/* To a robot of ours. */
+static void give_one(struct message *m, struct message_target *t)
+{
+    struct intake ask = {.mail_id = m->id,
+                         .connection = m->from.connection,
+                         .recipient = t->address,
+                         .client_ip = ip_slice(&m->from.ip),
+                         .reverse_path = m->sender,
+                         .received_at = m->received_at};
+    t->err = role_call(m->edge->role, t->kind == RCPT_PROBE ? ROLE_DOCTOR : ROLE_REPORTER, X_INTAKE_GIVE,
+                       &ask, &m->fd, 1, INTAKE_MS, taken, t);
+    if (t->err == OK)
+        m->waiting++;
 }
 
 static void deliver_one(struct message *m, struct message_target *t, slice prefix)
@@ -220,8 +265,8 @@ static void deliver_one(struct message *m, struct message_target *t, slice prefi
         m->waiting++;
 }
 
-/* The same account by two recipients (an alias and the address itself) gets the message once. The list is
- * short or the sender's own loss: at most 100 recipients from strangers. */
+/* The same account or robot by two recipients (an alias and the address itself) gets the message once. The
+ * list is short or the sender's own loss: at most 100 recipients from strangers. */
 static bool is_repeated(const struct message *m, const struct message_target *t)
 {
     for (const struct message_rcpt *r = m->rcpts; r; r = r->next)
@@ -229,7 +274,11 @@ static bool is_repeated(const struct message *m, const struct message_target *t)
             const struct message_target *other = &r->targets[i];
             if (other == t)
                 return false;
-            if (other->local && other->account == t->account && slice_eq(other->detail, t->detail))
+            if (other->kind != t->kind)
+                continue;
+            if (other->local && other->account == t->account &&
+                (t->kind == RCPT_LOCAL ? slice_eq(other->detail, t->detail)
+                                       : slice_eq(other->address, t->address)))
                 return true;
         }
     return false;
@@ -252,8 +301,12 @@ static void deliver_all(struct message *m)
             if (!t->local)
                 continue;
             t->repeated = is_repeated(m, t);
-            if (!t->repeated && !e)
+            if (t->repeated || e)
+                continue;
+            if (t->kind == RCPT_LOCAL)
                 deliver_one(m, t, buf_view(&prefix));
+            else
+                give_one(m, t);
         }
     }
     buf_done(&prefix);

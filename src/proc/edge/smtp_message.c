@@ -167,7 +167,8 @@ static bool rcpt_keep_targets(struct message_rcpt *r, const struct rcpt_answer *
         const struct rcpt_target *from = &a->targets[i];
         struct message_target *t = &r->targets[i];
         t->rcpt = r;
-        t->local = from->kind == RCPT_LOCAL;
+        t->kind = (enum rcpt_kind)from->kind;
+        t->local = from->kind != RCPT_REMOTE;
         t->account = from->account;
         if (!arena_dup(arena, from->ticket, &t->ticket) || !arena_dup(arena, from->address, &t->address) ||
             !arena_dup(arena, from->detail, &t->detail))

@@ -4,8 +4,8 @@
  *     MAIL ...... message_new
  *     RCPT ...... message_rcpt: directory is asked; targets with their delivery tickets are kept here
  *     body ...... message_body_begin / _bytes
- *     end ....... message_end: judge -> (submission: directory, may they write as that?) -> accounts and
- * relay -> reply
+ *     end ....... message_end: judge -> (submission: directory, may they write as that?) -> accounts, robots
+ * (x_intake.h) and relay -> reply
  *
  * What a mail server owes (RFC 5321 §6.1): 250 is said only when every recipient is kept, in its account's
  * database or in the queue. SMTP has one reply for all recipients, so:
@@ -22,7 +22,8 @@
  * A role that is gone is being started anew, which takes a moment: the same is asked again for
  * MESSAGE_PATIENCE_MS before the client is told to come back. Every question may be asked twice: recipients
  * and verdicts change nothing, the queue takes a mail id once. An account's process that is gone is not
- * waited for: there is the queue.
+ * waited for: there is the queue. Nor is a robot's: what is for robots alone is answered 451 then, because
+ * those who send reports come again.
  *
  * Invariants: 1. The reply function is called at most once, never after message_free(). 2. Every call to
  * another role has a deadline. 3. Bytes of bodies count in edge->body_bytes from the first to message's end.

@@ -9,15 +9,18 @@
 
 struct message_rcpt;
 
-/* Where a recipient's mail goes: an account of ours, or an address elsewhere. */
+/* Where a recipient's mail goes: an account or a robot of ours, or an address elsewhere. */
 struct message_target {
     struct message_rcpt *rcpt;
-    bool local;
-    bool done;     /* it is in the account's database */
-    bool repeated; /* another target of this message is the same account: this one counts for nothing */
+    enum rcpt_kind kind;
+    bool local;    /* not RCPT_REMOTE */
+    bool done;     /* it is in the account's database, or the robot has taken it */
+    bool repeated; /* another target of this message is the same account or robot: this one counts for nothing
+                    */
     uint64_t account;
     slice ticket, address, detail;
     enum err err; /* why it is not done */
+    slice text;   /* what it said, in words */
 };
 
 struct message_rcpt {
@@ -60,8 +63,7 @@ struct message {
     struct sender_item *senders;     /* From and Sender addresses to be asked for */
     size_t n_senders;
     bool delivering;
-    size_t waiting;  /* deliveries that run */
-    slice full_text; /* what an account said that could not take it */
+    size_t waiting; /* deliveries that run */
 };
 
 void message__tell(struct message *m, struct journal_event event);

@@ -3,6 +3,7 @@
 #include "core/smtp/received.h"
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
+#include "ipc/x_intake.h"
 
 #include <stdlib.h>
 
@@ -144,10 +145,44 @@ static void local_hand_over(struct local *l, const struct rcpt_target *t)
     local_end(l);
 }
 
+static void local_taken(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    struct local *l = arg;
+    const struct intake_taken *m = message;
+    (void)fds, (void)n_fds;
+    if (e)
+        local_note(l, e, (slice){0});
+    else
+        local_note(l, err_from_wire(m->err), m->text);
+    local_end(l);
+}
+
+/* To a robot of ours: reports and probes that were submitted, or that waited here. */
+static void local_give(struct local *l, const struct rcpt_target *t)
+{
+    struct job *j = l->job;
+    struct intake m = {.mail_id = j->m.id,
+                       .connection = j->m.connection,
+                       .recipient = t->address,
+                       .reverse_path = j->m.sender,
+                       .received_at = j->m.arrived};
+    int fd = -1;
+    enum err e = job_fd(j, &fd);
+    l->open++;
+    if (e == OK)
+        e = role_call(j->relay->role, t->kind == RCPT_PROBE ? ROLE_DOCTOR : ROLE_REPORTER, X_INTAKE_GIVE, &m,
+                      &fd, 1, LOCAL_DELIVER_MS, local_taken, l);
+    if (e == OK)
+        return;
+    local_note(l, local_is_temporary(e) ? e : ERR_BUG, (slice){0});
+    local_end(l);
+}
+
 static void local_answer(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
     struct local *l = arg;
     const struct rcpt_answer *m = message;
+    bool known;
     (void)fds, (void)n_fds;
     if (e)
         local_note(l, e, (slice){0});
@@ -155,7 +190,8 @@ static void local_answer(void *arg, enum err e, const void *message, int *fds, s
         local_note(l, err_from_wire(m->err), m->text);
     for (size_t i = 0; l->worst == OK && i < m->n_targets; i++)
         l->n_remote += m->targets[i].kind == RCPT_REMOTE;
-    if (l->worst == OK && l->n_remote) {
+    known = l->worst == OK;
+    if (known && l->n_remote) {
         size_t n = 0;
         l->remote = ARENA_ARRAY(&l->arena, l->n_remote, slice);
         must(l->remote);
@@ -164,10 +200,12 @@ static void local_answer(void *arg, enum err e, const void *message, int *fds, s
                 must(arena_dup(&l->arena, m->targets[i].address,
                                &l->remote[n++])); /* bounded by the channel */
     }
-    if (l->worst == OK)
-        for (size_t i = 0; i < m->n_targets; i++)
-            if (m->targets[i].kind == RCPT_LOCAL)
-                local_hand_over(l, &m->targets[i]);
+    for (size_t i = 0; known && i < m->n_targets; i++) {
+        if (m->targets[i].kind == RCPT_LOCAL)
+            local_hand_over(l, &m->targets[i]);
+        else if (m->targets[i].kind != RCPT_REMOTE)
+            local_give(l, &m->targets[i]);
+    }
     local_end(l);
 }
 

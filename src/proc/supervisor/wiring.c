@@ -2,18 +2,20 @@
 
 #include "ipc/accounts_mother.h"
 #include "ipc/directory_accounts.h"
-#include "ipc/directory_journal.h"
 #include "ipc/directory_doctor.h"
+#include "ipc/directory_journal.h"
 #include "ipc/directory_relay.h"
 #include "ipc/directory_reporter.h"
 #include "ipc/doctor_keys.h"
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
 #include "ipc/x_fetcher.h"
+#include "ipc/x_intake.h"
 #include "ipc/x_journal.h"
 #include "ipc/x_judge.h"
 #include "ipc/x_keys.h"
 #include "ipc/x_relay.h"
+#include "ipc/x_reporter.h"
 #include "ipc/x_resolver.h"
 #include "ipc/x_settings.h"
 
@@ -24,6 +26,8 @@ const struct wire wires[] = {
     {ROLE_EDGE, ROLE_RELAY, &x_relay_channel},
     {ROLE_EDGE, ROLE_KEYS, &x_keys_channel},
     {ROLE_EDGE, ROLE_RESOLVER, &x_resolver_channel},
+    {ROLE_EDGE, ROLE_REPORTER, &x_intake_channel},
+    {ROLE_EDGE, ROLE_DOCTOR, &x_intake_channel},
     {ROLE_EDGE, ROLE_JOURNAL, &x_journal_channel},
 
     {ROLE_RELAY, ROLE_DIRECTORY, &x_directory_channel},
@@ -32,6 +36,8 @@ const struct wire wires[] = {
     {ROLE_RELAY, ROLE_KEYS, &x_keys_channel},
     {ROLE_RELAY, ROLE_RESOLVER, &x_resolver_channel},
     {ROLE_RELAY, ROLE_FETCHER, &x_fetcher_channel},
+    {ROLE_RELAY, ROLE_REPORTER, &x_intake_channel},
+    {ROLE_RELAY, ROLE_DOCTOR, &x_intake_channel},
     {ROLE_RELAY, ROLE_JOURNAL, &x_journal_channel},
 
     {ROLE_ACCOUNTS, ROLE_ACCOUNT, &accounts_mother_channel},
@@ -50,6 +56,7 @@ const struct wire wires[] = {
     {ROLE_JUDGE, ROLE_JOURNAL, &x_journal_channel},
     {ROLE_JUDGE, ROLE_KEYS, &x_keys_channel},
     {ROLE_JUDGE, ROLE_DIRECTORY, &x_settings_channel},
+    {ROLE_JUDGE, ROLE_REPORTER, &x_reporter_channel},
     {ROLE_RESOLVER, ROLE_JOURNAL, &x_journal_channel},
 
     {ROLE_DIRECTORY, ROLE_DOCTOR, &directory_doctor_channel},

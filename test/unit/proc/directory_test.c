@@ -229,6 +229,32 @@ static void recipients(void **state)
     assert_slice(a->targets[0].address, "bob@demo.test");
 }
 
+/* Every domain of ours has addresses that robots read; names made by the administrator win, but not over the
+ * probe's. */
+static void robots(void **state)
+{
+    struct house *h = *state;
+    const struct rcpt_answer *a = rcpt(h, "DMARC-Reports+a@demo.test", 0);
+    assert_int_equal(a->err, OK);
+    assert_int_equal(a->n_targets, 1);
+    assert_int_equal(a->targets[0].kind, RCPT_REPORT);
+    assert_slice(a->targets[0].address, "dmarc-reports@demo.test");
+    assert_int_equal(a->targets[0].ticket.n, 0);
+    assert_int_equal(rcpt(h, "tls-reports@demo.test", 1)->targets[0].kind, RCPT_REPORT);
+    assert_int_equal(rcpt(h, "posthorn-probe@demo.test", 0)->targets[0].kind, RCPT_PROBE);
+    assert_int_equal(rcpt(h, "dmarc-reports@foreign.test", 0)->err, ERR_DENIED);
+    assert_int_equal(admin(h, "account add", "posthorn-probe@demo.test", NULL, (slice){0}), ERR_DENIED);
+    assert_int_equal(admin(h, "alias add", "Posthorn-Probe@demo.test", "bob@demo.test", (slice){0}),
+                     ERR_DENIED);
+    assert_int_equal(admin(h, "alias add", "tls-reports@demo.test", "bob@demo.test", (slice){0}), OK);
+    tell_epoch(h);
+    a = rcpt(h, "tls-reports@demo.test", 0);
+    assert_int_equal(a->targets[0].kind, RCPT_LOCAL);
+    assert_slice(a->targets[0].address, "bob@demo.test");
+    assert_int_equal(admin(h, "alias add", "dmarc@demo.test", "dmarc-reports@demo.test", (slice){0}), OK);
+    assert_int_equal(rcpt(h, "dmarc@demo.test", 0)->targets[0].kind, RCPT_REPORT);
+}
+
 static void senders(void **state)
 {
     struct house *h = *state;
@@ -446,8 +472,16 @@ static void nonsense(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        T(recipients),          T(senders),   T(logins),      T(unknown_names), T(exchanges_stay_apart),
-        T(guessing_is_refused), T(suspended), T(wrong_calls), T(nonsense),
+        T(recipients),
+        T(robots),
+        T(senders),
+        T(logins),
+        T(unknown_names),
+        T(exchanges_stay_apart),
+        T(guessing_is_refused),
+        T(suspended),
+        T(wrong_calls),
+        T(nonsense),
     };
     if (argc != 2)
         return 1;

@@ -6,6 +6,7 @@
 #include "core/sasl/scram.h"
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
+#include "ipc/x_intake.h"
 #include "ipc/x_judge.h"
 #include "ipc/x_relay.h"
 #include "ipc/x_resolver.h"
@@ -40,6 +41,7 @@ static size_t n_calls;
 static bool down[ROLE__COUNT], silent[ROLE__COUNT];
 static struct buf kept;    /* deliveries: "account recipient junk\nprefix + body\n" */
 static struct buf queue;   /* what relay got */
+static struct buf given;   /* what robots got: "reporter recipient from\nbody" */
 static struct buf journal; /* kinds and texts */
 static struct scram_server scram;
 static const char *ptr_name;
@@ -55,6 +57,8 @@ static const struct ipc_channel *channel_of(enum role peer)
            : peer == ROLE_JUDGE    ? &x_judge_channel
            : peer == ROLE_ACCOUNTS ? &x_accounts_channel
            : peer == ROLE_RELAY    ? &x_relay_channel
+           : peer == ROLE_REPORTER ? &x_intake_channel
+           : peer == ROLE_DOCTOR   ? &x_intake_channel
                                    : &x_resolver_channel;
 }
 
@@ -153,6 +157,10 @@ static void play_rcpt(struct call *c)
         t[0].account = 3;
     } else if (slice_eq(local, SLICE("busy"))) {
         t[0].account = 4;
+    } else if (slice_starts(local, SLICE("dmarc-reports"))) {
+        t[0] = (struct rcpt_target){.kind = RCPT_REPORT, .address = SLICE("dmarc-reports@home.test")};
+    } else if (slice_eq(local, SLICE("posthorn-probe"))) {
+        t[0] = (struct rcpt_target){.kind = RCPT_PROBE, .address = ask->address};
     } else if (slice_eq(local, SLICE("both"))) {
         t[0].account = 1;
         t[1] = (struct rcpt_target){.kind = RCPT_REMOTE, .address = SLICE("x@else.test")};
@@ -269,6 +277,23 @@ static void play_accounts(struct call *c)
     answer(c, &a, NULL, 0);
 }
 
+static void play_intake(struct call *c)
+{
+    const struct intake *in = c->message;
+    struct intake_taken a = {0};
+    struct body b = {0};
+    must(body_map(c->fd, 1 << 26, &b) == OK);
+    if (has(&b, "NOREPORT"))
+        a = (struct intake_taken){.err = ERR_SYNTAX, .text = SLICE("this is no report")};
+    body_unmap(&b);
+    if (a.err == OK) {
+        must(buf_print(&given, "%s %.*s <%.*s>\n", c->peer == ROLE_DOCTOR ? "doctor" : "reporter",
+                       SLICE_FMT(in->recipient), SLICE_FMT(in->reverse_path)) == OK);
+        keep(&given, c, (slice){0});
+    }
+    answer(c, &a, NULL, 0);
+}
+
 static void play_relay(struct call *c)
 {
     const struct enqueue *q = c->message;
@@ -299,7 +324,8 @@ static void turns(void)
 {
     static void (*const play[])(struct call *) = {
         [ROLE_DIRECTORY] = play_directory, [ROLE_JUDGE] = play_judge,       [ROLE_ACCOUNTS] = play_accounts,
-        [ROLE_RELAY] = play_relay,         [ROLE_RESOLVER] = play_resolver,
+        [ROLE_RELAY] = play_relay,         [ROLE_RESOLVER] = play_resolver, [ROLE_REPORTER] = play_intake,
+        [ROLE_DOCTOR] = play_intake,
     };
     for (int i = 0; i < 8; i++) {
         loop_turn(edge.loop, false);
@@ -386,6 +412,7 @@ static int fresh(void **state)
     ptr_name = NULL;
     buf_init(&kept, 1 << 22);
     buf_init(&queue, 1 << 22);
+    buf_init(&given, 1 << 22);
     buf_init(&journal, 1 << 22);
     return 0;
 }
@@ -407,6 +434,7 @@ static int end(void **state)
     loop_free(edge.loop);
     buf_done(&kept);
     buf_done(&queue);
+    buf_done(&given);
     buf_done(&journal);
     return 0;
 }
@@ -578,6 +606,32 @@ static void test_some_cannot_take_it(void **s)
     until_data("RCPT TO:<busy@home.test>\r\n");
     assert_starts(say(".\r\n"), "250 ");
     assert_holds(queue, "account 0\nlocal busy@home.test\nX-Judge");
+}
+
+/* Addresses that no account has: their roles get the bare message; one reply for all, as always. */
+static void test_robots(void **s)
+{
+    (void)s;
+    begin_on(SERVICE_SMTP);
+    until_data("RCPT TO:<dmarc-reports@home.test>\r\nRCPT TO:<dmarc-reports+x@home.test>\r\n"
+               "RCPT TO:<posthorn-probe@home.test>\r\nRCPT TO:<bob@home.test>\r\n");
+    assert_starts(say("Subject: r\r\n\r\nx\r\n.\r\n"), "250 ");
+    assert_slice(buf_view(&given), "reporter dmarc-reports@home.test <sender@else.test>\n"
+                                   "Subject: r\r\n\r\nx\r\n--\n"
+                                   "doctor posthorn-probe@home.test <sender@else.test>\n"
+                                   "Subject: r\r\n\r\nx\r\n--\n");
+    assert_holds(kept, "1 bob@home.test\n");
+    assert_int_equal(queue.n, 0);
+    until_data("RCPT TO:<dmarc-reports@home.test>\r\n");
+    assert_string_equal(say("NOREPORT\r\n.\r\n"), "554 5.6.0 this is no report\r\n");
+    assert_holds(journal, "delivery_failed <dmarc-reports@home.test> |this is no report 501\n");
+    down[ROLE_REPORTER] = true; /* nothing is queued for a robot alone: who sends reports comes again */
+    until_data("RCPT TO:<dmarc-reports@home.test>\r\n");
+    assert_starts(say(".\r\n"), "451 4.3.0 ");
+    assert_int_equal(queue.n, 0);
+    until_data("RCPT TO:<dmarc-reports@home.test>\r\nRCPT TO:<bob@home.test>\r\n");
+    assert_starts(say(".\r\n"), "250 "); /* bob has it, so it is ours: the queue brings the rest */
+    assert_holds(queue, "account 0\nlocal dmarc-reports@home.test\nX-Judge");
 }
 
 static void test_alias_to_elsewhere(void **s)
@@ -773,6 +827,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_house_is_down, fresh, end),
         cmocka_unit_test_setup_teardown(test_house_comes_back, fresh, end),
         cmocka_unit_test_setup_teardown(test_some_cannot_take_it, fresh, end),
+        cmocka_unit_test_setup_teardown(test_robots, fresh, end),
         cmocka_unit_test_setup_teardown(test_alias_to_elsewhere, fresh, end),
         cmocka_unit_test_setup_teardown(test_verdicts, fresh, end),
         cmocka_unit_test_setup_teardown(test_submission, fresh, end),
