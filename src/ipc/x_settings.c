@@ -1,5 +1,7 @@
 #include "ipc/x_settings.h"
 
+#include "policy/domain_setting.h"
+
 static const struct ipc_field settings_domains_ask_fields[] = {
     IPC_TEXT(struct settings_domains_ask, after, 255),
 };
@@ -49,3 +51,12 @@ static const struct ipc_message x_settings_messages[] = {
 
 const struct ipc_channel x_settings_channel = {"x_settings", 1, x_settings_messages,
                                                ARRAY_LEN(x_settings_messages), 1024};
+
+slice x_settings_value(const struct settings_domain *m, unsigned setting)
+{
+    must(setting < DOMAIN_SETTING__COUNT);
+    for (size_t i = 0; i < m->n_values; i++)
+        if (slice_eq(m->values[i].name, slice_str(domain_settings[setting].name)))
+            return m->values[i].value;
+    return slice_str(domain_settings[setting].initial);
+}

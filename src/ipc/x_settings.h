@@ -41,6 +41,9 @@ struct settings_domain {
     size_t n_values;
 };
 
+/* The value of a setting (enum domain_setting_id of policy/domain_setting.h): what came, else its default. */
+slice x_settings_value(const struct settings_domain *m, unsigned setting);
+
 extern const struct ipc_channel x_settings_channel;
 
 #endif

@@ -26,6 +26,9 @@ static const char *const directory_migrations[] = {
     "CREATE TABLE usage (account INTEGER PRIMARY KEY REFERENCES account(id) ON DELETE CASCADE,"
     " bytes INTEGER NOT NULL, messages INTEGER NOT NULL) STRICT;"
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    /* 2: settings of a domain */
+    "CREATE TABLE domain_setting (domain INTEGER NOT NULL REFERENCES domain(id) ON DELETE CASCADE,"
+    " name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY(domain, name)) STRICT, WITHOUT ROWID;",
 };
 
 static void free_map_values(struct map *m)

@@ -37,4 +37,11 @@ void directory__forget(struct directory *d);
 NODISCARD enum err directory__entry(struct directory *d, slice key, const struct directory_entry **out);
 const struct directory_used *directory__used(const struct directory *d, uint64_t account);
 
+/* directory_admin.c: e with a sentence, unless OK. */
+enum err directory__failed(enum err e, struct err_detail *detail);
+/* The form a domain's name is kept in. ERR_SYNTAX with a sentence. */
+NODISCARD enum err directory__domain_name(slice name, char out[DIRECTORY_DOMAIN_MAX + 1],
+                                          struct err_detail *detail);
+NODISCARD enum err directory__domain_id(struct directory *d, slice name, int64_t *out);
+
 #endif

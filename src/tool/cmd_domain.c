@@ -1,5 +1,8 @@
 /* posthorn domain */
+#include "policy/domain_setting.h"
 #include "tool/call.h"
+
+#include <stdio.h>
 
 static enum tool_exit domain_add(struct tool *t)
 {
@@ -38,9 +41,100 @@ static enum tool_exit domain_list(struct tool *t)
     return x;
 }
 
+/* ---- settings */
+
+static const char *domain_text(const json_t *o, const char *member)
+{
+    const char *s = json_string_value(json_object_get(o, member));
+    return s ? s : "";
+}
+
+/* The server sends what was set; adds the defaults, and says which are which: "set". */
+static void domain_complete(json_t *o)
+{
+    json_t *sent = json_object_get(o, "settings"), *all = json_object(), *set = json_array();
+    for (size_t i = 0; i < DOMAIN_SETTING__COUNT; i++) {
+        const struct domain_setting *s = &domain_settings[i];
+        json_t *value = json_object_get(sent, s->name);
+        if (value)
+            (void)json_array_append_new(set, json_string(s->name)); /* fails for lack of memory only */
+        (void)json_object_set_new(all, s->name, value ? json_incref(value) : json_string(s->initial));
+    }
+    (void)json_object_set_new(o, "settings", all);
+    (void)json_object_set_new(o, "set", set);
+}
+
+static bool domain_is_set(const json_t *o, const char *name)
+{
+    json_t *item;
+    size_t i;
+    json_array_foreach(json_object_get(o, "set"), i,
+                       item) if (strcmp(json_string_value(item), name) == 0) return true;
+    return false;
+}
+
+static void domain_print(const json_t *o)
+{
+    printf("%s: %lld accounts, %lld aliases, here since %s\n\n", domain_text(o, "domain"),
+           (long long)json_integer_value(json_object_get(o, "accounts")),
+           (long long)json_integer_value(json_object_get(o, "aliases")), domain_text(o, "created"));
+    for (size_t i = 0; i < DOMAIN_SETTING__COUNT; i++) {
+        const struct domain_setting *s = &domain_settings[i];
+        const char *value = domain_text(json_object_get(o, "settings"), s->name);
+        printf("%-16s %-10s  %s%s\n", s->name, *value ? value : "-", s->help,
+               domain_is_set(o, s->name) ? "" : " (default)");
+    }
+}
+
+static enum tool_exit domain_show(struct tool *t)
+{
+    json_t *rows = json_array(), *o;
+    enum tool_exit x = TOOL_FAILED;
+    if (tool_config(t))
+        x = call_once(t, true, "domain show", t->args, t->n_args, (slice){0}, rows);
+    o = json_array_get(rows, 0);
+    if (x == TOOL_DONE && o) {
+        domain_complete(o);
+        if (t->json)
+            tool_print_json(o);
+        else
+            domain_print(o);
+    }
+    json_decref(rows);
+    return x;
+}
+
+static enum tool_exit domain_set(struct tool *t)
+{
+    enum tool_exit x;
+    if (!tool_config(t))
+        return TOOL_FAILED;
+    x = call_once(t, true, "domain set", t->args, t->n_args, (slice){0}, NULL);
+    if (x == TOOL_DONE)
+        tool_say(t, "%s: %s is %s from now on.", t->args[0], t->args[1], *t->args[2] ? t->args[2] : "empty");
+    return x;
+}
+
+static enum tool_exit domain_unset(struct tool *t)
+{
+    const struct domain_setting *s;
+    enum tool_exit x;
+    if (!tool_config(t))
+        return TOOL_FAILED;
+    x = call_once(t, true, "domain unset", t->args, t->n_args, (slice){0}, NULL);
+    s = domain_setting_find(slice_str(t->args[1]));
+    if (x == TOOL_DONE)
+        tool_say(t, "%s: %s is as by default: %s.", t->args[0], t->args[1],
+                 s && *s->initial ? s->initial : "empty");
+    return x;
+}
+
 const struct tool_command cmd_domain_table[] = {
     {"domain", "add", "NAME...", "take mail for a domain", 0, 1, 64, domain_add},
     {"domain", "list", "", "the domains and how many addresses each has", 0, 0, 0, domain_list},
     {"domain", "remove", "NAME...", "stop taking mail for a domain", 0, 1, 64, domain_remove},
+    {"domain", "show", "NAME", "one domain and what is set for it", 0, 1, 1, domain_show},
+    {"domain", "set", "NAME SETTING VALUE", "set something for a domain", 0, 3, 3, domain_set},
+    {"domain", "unset", "NAME SETTING", "take a setting back to its default", 0, 2, 2, domain_unset},
     {0},
 };

@@ -38,7 +38,10 @@ static enum err domain_add(struct admin *a, const struct admin_call *m, struct e
     enum err e = verb_begin(a, detail);
     for (size_t i = 0; i < m->n_args && e == OK; i++)
         e = directory_domain_add(a->keeper->store, m->args[i].text, clock_unix(), detail);
-    return verb_kept(a, e, detail);
+    e = verb_kept(a, e, detail);
+    if (e == OK)
+        settings_changed(a->keeper, m->args, m->n_args);
+    return e;
 }
 
 static enum err domain_remove(struct admin *a, const struct admin_call *m, struct err_detail *detail)
@@ -46,7 +49,10 @@ static enum err domain_remove(struct admin *a, const struct admin_call *m, struc
     enum err e = verb_begin(a, detail);
     for (size_t i = 0; i < m->n_args && e == OK; i++)
         e = directory_domain_remove(a->keeper->store, m->args[i].text, detail);
-    return verb_kept(a, e, detail);
+    e = verb_kept(a, e, detail);
+    if (e == OK)
+        settings_changed(a->keeper, m->args, m->n_args);
+    return e;
 }
 
 static void domain_row(void *arg, const struct directory_domain *d)
@@ -65,6 +71,86 @@ static enum err domain_list(struct admin *a, const struct admin_call *m, struct 
 {
     (void)m, (void)detail;
     return directory_domains(a->keeper->store, domain_row, a);
+}
+
+struct show_domain {
+    struct admin *admin;
+    char name[DIRECTORY_DOMAIN_MAX + 1];
+};
+
+static void domain_show_row(void *arg, const struct directory_domain *d)
+{
+    struct show_domain *s = arg;
+    domain_row(s->admin, d);
+    buf_truncate(&s->admin->row, s->admin->row.n - 1); /* the object is not at its end yet */
+    must(d->name.n < sizeof s->name);
+    memcpy(s->name, d->name.p, d->name.n);
+    s->name[d->name.n] = 0;
+}
+
+/* Tells the journal and doctor. */
+static void domain_set_done(struct admin *a, const struct admin_call *m, slice value)
+{
+    struct buf name CLEANUP(buf_done) = {.max = 128};
+    buf_str(&name, "setting ");
+    buf_append(&name, admin_arg(m, 1));
+    role_tell(a->keeper->role, (struct journal_event){.kind = JOURNAL_ACCOUNT_CHANGED,
+                                                      .address = admin_arg(m, 0),
+                                                      .name = buf_view(&name),
+                                                      .text = value});
+    settings_changed(a->keeper, m->args, 1);
+}
+
+/* What is set, and nothing else; policy/domain_setting.h knows the rest. */
+static void domain_setting_row(void *arg, slice name, slice value)
+{
+    struct buf *b = arg;
+    if (b->p[b->n - 1] != '{')
+        buf_byte(b, ',');
+    journal_event_json(b, name);
+    buf_byte(b, ':');
+    journal_event_json(b, value);
+}
+
+static enum err domain_show(struct admin *a, const struct admin_call *m, struct err_detail *detail)
+{
+    struct directory *d = a->keeper->store;
+    struct show_domain s = {.admin = a};
+    enum err e = directory_domain_get(d, admin_arg(m, 0), domain_show_row, &s, detail);
+    if (e != OK)
+        return e;
+    buf_str(&a->row, ",\"settings\":{");
+    e = directory_settings(d, slice_str(s.name), domain_setting_row, &a->row);
+    buf_str(&a->row, "}}");
+    return e;
+}
+
+/* DOMAIN NAME VALUE */
+static enum err domain_set(struct admin *a, const struct admin_call *m, struct err_detail *detail)
+{
+    struct buf kept CLEANUP(buf_done) = {.max = ADMIN_ROW_BYTES};
+    enum err e = verb_begin(a, detail);
+    if (e != OK)
+        return e;
+    e = directory_setting_set(a->keeper->store, admin_arg(m, 0), admin_arg(m, 1), admin_arg(m, 2), &kept,
+                              detail);
+    e = verb_kept(a, e, detail);
+    if (e == OK)
+        domain_set_done(a, m, buf_view(&kept));
+    return e;
+}
+
+/* DOMAIN NAME */
+static enum err domain_unset(struct admin *a, const struct admin_call *m, struct err_detail *detail)
+{
+    enum err e = verb_begin(a, detail);
+    if (e != OK)
+        return e;
+    e = verb_kept(a, directory_setting_unset(a->keeper->store, admin_arg(m, 0), admin_arg(m, 1), detail),
+                  detail);
+    if (e == OK)
+        domain_set_done(a, m, SLICE("default"));
+    return e;
 }
 
 /* ---- accounts */
@@ -275,6 +361,9 @@ const struct admin_verb admin_verbs[] = {
     {"domain add", 1, 64, domain_add},
     {"domain list", 0, 0, domain_list},
     {"domain remove", 1, 64, domain_remove},
+    {"domain show", 1, 1, domain_show},
+    {"domain set", 3, 3, domain_set},
+    {"domain unset", 2, 2, domain_unset},
     {"account add", 1, 3, account_add},
     {"account list", 0, 1, account_list},
     {"account show", 1, 1, account_show},

@@ -3,6 +3,7 @@
 
 #include "crypto/digest.h"
 #include "ipc/directory_accounts.h"
+#include "ipc/x_settings.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
 
@@ -102,6 +103,9 @@ static void keeper_message(struct role_self *r, struct role_peer *peer, uint16_t
             login_finish(k, peer->chan, id, message);
         else if (type == X_DIRECTORY_SENDER_ASK)
             ask_sender(k, peer->chan, id, message);
+    } else if (peer->def == &x_settings_channel) {
+        arena_reset(&k->scratch);
+        settings_message(k, peer->chan, type, id, message);
     }
     /* after a failed write the file is opened anew, as the supervisor starts us anew */
     if (directory_broken(k->store))

@@ -16,6 +16,7 @@
 
 struct login;
 struct admin;
+struct admin_arg;
 
 struct house_keeper {
     struct role_self *role;
@@ -62,6 +63,13 @@ void login_start(struct house_keeper *k, struct chan *c, uint64_t id, const stru
 void login_finish(struct house_keeper *k, struct chan *c, uint64_t id, const struct auth_finish *m);
 /* The channel's exchanges are over. */
 void login_forget(struct house_keeper *k, const struct chan *c);
+
+/* settings.c: what is set for our domains, for judge, doctor and reporter */
+void settings_message(struct house_keeper *k, struct chan *c, uint16_t type, uint64_t id,
+                      const void *message);
+/* Tells doctor that these domains (n 0: some) came, went or were set anew, so that it looks at them now and
+ * not within the hour. */
+void settings_changed(struct house_keeper *k, const struct admin_arg *domains, size_t n);
 
 /* control.c: the control socket */
 NODISCARD enum err control_begin(struct house_keeper *k);
