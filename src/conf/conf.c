@@ -20,7 +20,7 @@ struct conf_parse_state {
     struct conf *c;
     struct conf_problems *problems;
     slice folder;
-    unsigned seen[16];                      /* line of each setting that may be there once */
+    unsigned seen[32];                      /* line of each setting that may be there once */
     unsigned limit_seen[CONF_LIMIT__COUNT]; /* and of each limit */
 };
 
@@ -174,13 +174,44 @@ static void set_user(struct conf_parse_state *st, const struct conf_line *l)
         snprintf(st->c->user, sizeof st->c->user, "%.*s", SLICE_FMT(w));
 }
 
+/* The nameserver has listeners of its own: they are bound as UDP and TCP, and no edge gets them. */
+static void set_listen_dns(struct conf_parse_state *st, const struct conf_line *l)
+{
+    struct conf_address a;
+    char text[CONF_ADDRESS_TEXT];
+    if (l->n > 3)
+        conf_problem_add(st->problems, l->number, "take the word away",
+                         "\"%.*s\" is not understood behind the address of the name server", Q(l->words[3]));
+    if (!conf__address_parse(l->words[2], ':', &a)) {
+        conf_problem_add(st->problems, l->number,
+                         "write ADDRESS:PORT with a numeric address, like 198.51.100.25:53",
+                         "\"%.*s\" is no address with a port", Q(l->words[2]));
+        return;
+    }
+    conf_address_print(&a, text);
+    for (size_t i = 0; i < st->c->dns_listen_count; i++)
+        if (st->c->dns_listens[i].port == a.port && ip_eq(&st->c->dns_listens[i].ip, &a.ip)) {
+            conf_problem_add(st->problems, l->number, "take one of the two lines away",
+                             "%s is taken already by dns", text);
+            return;
+        }
+    if (st->c->dns_listen_count == CONF_DNS_MAX)
+        conf_problem_add(st->problems, l->number, NULL, "more than %d listen dns lines", CONF_DNS_MAX);
+    else
+        st->c->dns_listens[st->c->dns_listen_count++] = a;
+}
+
 static void set_listen(struct conf_parse_state *st, const struct conf_line *l)
 {
-    static const char *const names[] = {"smtp", "submission", "submissions", "imap", "imaps"};
+    static const char *const names[] = {"smtp", "submission", "submissions", "imap", "imaps", "dns"};
     struct conf_listen item = {.service = CONF_SERVICE__COUNT, .line = l->number};
     char hint[256], text[CONF_ADDRESS_TEXT];
-    static_assert(ARRAY_LEN(names) == CONF_SERVICE__COUNT, "the same services");
+    static_assert(ARRAY_LEN(names) == CONF_SERVICE__COUNT + 1, "the same services, and dns");
 
+    if (slice_eq(l->words[1], SLICE("dns"))) {
+        set_listen_dns(st, l);
+        return;
+    }
     for (size_t i = 0; i < CONF_SERVICE__COUNT; i++)
         if (slice_eq(l->words[1], slice_str(conf_services[i].name)))
             item.service = (enum conf_service)i;
@@ -315,6 +346,52 @@ static void set_route(struct conf_parse_state *st, const struct conf_line *l)
         st->c->routes[st->c->route_count++] = r;
 }
 
+static void set_address(struct conf_parse_state *st, const struct conf_line *l)
+{
+    struct ip ip;
+    if (ip_parse(l->words[1], &ip) != OK || ip_is_none(&ip)) {
+        conf_problem_add(st->problems, l->number, "write one numeric address, like 198.51.100.25",
+                         "\"%.*s\" is no address of this server", Q(l->words[1]));
+        return;
+    }
+    for (size_t i = 0; i < st->c->address_count; i++)
+        if (ip_eq(&st->c->addresses[i], &ip)) {
+            conf_problem_add(st->problems, l->number, "take one of the two lines away",
+                             "the address %.*s is there already", Q(l->words[1]));
+            return;
+        }
+    if (st->c->address_count == CONF_ADDRESS_MAX)
+        conf_problem_add(st->problems, l->number, NULL, "more than %d address lines", CONF_ADDRESS_MAX);
+    else
+        st->c->addresses[st->c->address_count++] = ip;
+}
+
+static void set_zone(struct conf_parse_state *st, const struct conf_line *l)
+{
+    slice w = l->words[1], bare = w;
+    if (bare.n && bare.p[0] == '_') /* "_posthorn.example.org" is a zone, though no host name */
+        bare = slice_from(bare, 1);
+    if (!conf__host_parse(bare, st->c->zone) || !slice_has(bare, '.'))
+        conf_problem_add(st->problems, l->number,
+                         "write the zone that was delegated to this server, like roll.example.org",
+                         "\"%.*s\" is no zone", Q(w));
+    else if (bare.n != w.n) {
+        char below[CONF_NAME_MAX];
+        memcpy(below, st->c->zone, sizeof below);
+        snprintf(st->c->zone, sizeof st->c->zone, "_%.250s", below);
+    }
+}
+
+static void set_dns_update(struct conf_parse_state *st, const struct conf_line *l)
+{
+    st->c->dns_update_line = l->number;
+    if (!conf__address_parse(l->words[1], '@', &st->c->dns_update))
+        conf_problem_add(st->problems, l->number,
+                         "write the numeric address of the primary name server, like 192.0.2.53@53",
+                         "\"%.*s\" is no address of a name server", Q(l->words[1]));
+    conf_path_set(st, l, l->words[2], st->c->dns_update_key);
+}
+
 static void set_hold_remote(struct conf_parse_state *st, const struct conf_line *l)
 {
     if (l->rest.n >= sizeof st->c->hold_remote)
@@ -377,6 +454,9 @@ static const struct conf_setting {
     {"route", "route DOMAIN HOST:PORT", 3, 3, false, set_route},
     {"hold-remote", "hold-remote REASON", 2, 0, true, set_hold_remote},
     {"limit", "limit NAME VALUE", 3, 3, false, set_limit},
+    {"address", "address IP", 2, 2, false, set_address},
+    {"zone", "zone NAME", 2, 2, true, set_zone},
+    {"dns-update", "dns-update ADDRESS@PORT KEY-FILE", 3, 3, true, set_dns_update},
 };
 static_assert(ARRAY_LEN(conf_settings) <= ARRAY_LEN(((struct conf_parse_state *)0)->seen), "room for each");
 
@@ -473,6 +553,13 @@ static void conf_line_parse(struct conf_parse_state *st, struct conf_line *l, sl
 static void conf_check_whole(struct conf_parse_state *st)
 {
     const struct conf *c = st->c;
+    if (c->zone[0] && c->dns_listen_count == 0)
+        conf_problem_add(st->problems, 0,
+                         "add a line: listen dns 198.51.100.25:53, with this server's address",
+                         "nobody answers for the zone %s: there is no listen dns line", c->zone);
+    if (!c->zone[0] && c->dns_listen_count)
+        conf_problem_add(st->problems, 0, "add a line: zone roll.example.org",
+                         "listen dns has nothing to answer: there is no zone line");
     for (size_t i = 0; i < ARRAY_LEN(conf_settings); i++) {
         const char *name = conf_settings[i].name;
         if (st->seen[i])

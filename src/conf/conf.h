@@ -21,6 +21,8 @@
 #define CONF_LISTEN_MAX  32
 #define CONF_ROUTE_MAX   64
 #define CONF_FORWARD_MAX 4
+#define CONF_ADDRESS_MAX 8 /* addresses of this server */
+#define CONF_DNS_MAX     4 /* addresses the nameserver answers on */
 #define CONF_PROBLEM_MAX 64
 #define CONF_NAME_MAX    256  /* a domain or host name and its NUL */
 #define CONF_PATH_MAX    1024 /* a path and its NUL */
@@ -101,11 +103,22 @@ struct conf {
     struct conf_route routes[CONF_ROUTE_MAX];
     size_t route_count;
 
+    struct ip addresses[CONF_ADDRESS_MAX]; /* of this server, as seen from outside */
+    size_t address_count;
+
+    char zone[CONF_NAME_MAX]; /* delegated to us; empty: none. Set exactly when there are dns listeners */
+    struct conf_address dns_listens[CONF_DNS_MAX];
+    size_t dns_listen_count;
+
+    struct conf_address dns_update;     /* where to send RFC 2136 updates, with the key in this file */
+    char dns_update_key[CONF_PATH_MAX]; /* empty: no updates */
+
     char hold_remote[200]; /* when not empty: mail to other domains is held in the queue with this reason */
 
     uint64_t limits[CONF_LIMIT__COUNT];
 
-    unsigned tls_line, data_line, trust_anchor_line; /* for conf_file_check(); 0: not in the file */
+    unsigned tls_line, data_line, trust_anchor_line,
+        dns_update_line; /* for conf_file_check(); 0: not in the file */
 };
 
 struct conf_problem {

@@ -69,7 +69,7 @@ static void conf_file_readable(struct conf_problems *problems, unsigned line, co
         conf_problem_add(problems, line, "check the path and who may read it", "the %s %s cannot be read: %s",
                          what, path, strerror(errno));
     else if (!S_ISREG(st.st_mode) || st.st_size == 0)
-        conf_problem_add(problems, line, "name a file with its PEM text", "the %s %s is %s", what, path,
+        conf_problem_add(problems, line, "name a file with its text", "the %s %s is %s", what, path,
                          S_ISREG(st.st_mode) ? "empty" : "not a plain file");
 }
 
@@ -78,6 +78,7 @@ void conf_file_check(const struct conf *c, struct conf_problems *problems)
     struct stat st;
     conf_file_readable(problems, c->tls_line, "certificate", c->tls_cert);
     conf_file_readable(problems, c->tls_line, "private key", c->tls_key);
+    conf_file_readable(problems, c->dns_update_line, "key for DNS updates", c->dns_update_key);
     conf_file_readable(problems, c->trust_anchor_line, "trust anchor", c->trust_anchor);
     if (c->data[0] && stat(c->data, &st) == 0) {
         if (!S_ISDIR(st.st_mode))

@@ -220,9 +220,39 @@ static void files(void **state)
     rmdir(dir);
 }
 
+/* The server's own addresses, its nameserver, and where updates of the DNS go. */
+static void dns_side(void **state)
+{
+    char text[CONF_ADDRESS_TEXT];
+    (void)state;
+    assert_true(parse(LEAST "address 198.51.100.25\naddress 2001:db8::25\nlisten dns 198.51.100.25:53\n"
+                            "listen dns [2001:db8::25]:53\nzone _Roll.example.org.\n"
+                            "dns-update 192.0.2.53@5300 update.key\n"));
+    assert_int_equal(c.address_count, 2);
+    assert_int_equal(c.listen_count, 1);
+    assert_int_equal(c.dns_listen_count, 2);
+    conf_address_print(&c.dns_listens[1], text);
+    assert_string_equal(text, "[2001:db8::25]:53");
+    assert_string_equal(c.zone, "_roll.example.org");
+    conf_address_print(&c.dns_update, text);
+    assert_string_equal(text, "192.0.2.53:5300");
+    assert_string_equal(c.dns_update_key, "/etc/posthorn/update.key");
+    assert_false(parse(LEAST "listen dns 198.51.100.25:53\n"));
+    assert_non_null(strstr(problems.at[0].text, "nothing to answer"));
+    assert_false(parse(LEAST "zone roll.example.org\n"));
+    assert_non_null(strstr(problems.at[0].text, "nobody answers"));
+    assert_false(parse(LEAST "zone org\n"));
+    assert_false(parse(LEAST "address mail.example.org\n"));
+    assert_false(parse(LEAST "address 198.51.100.25\naddress 198.51.100.25\n"));
+    assert_false(parse(LEAST "dns-update ns.example.org@53 update.key\n"));
+    assert_false(parse(LEAST "listen dns 198.51.100.25\n"));
+    assert_false(parse(LEAST "listen dns 192.0.2.1:53 plaintext\nzone a.example\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(dns_side),
         cmocka_unit_test(whole_file),
         cmocka_unit_test(least_file),
         cmocka_unit_test(one_mistake_each),
