@@ -1,38 +1,51 @@
 /* dmarc: does the author's domain stand behind this message? RFC 9989 (tree walk, np, psd, t; no public
- * suffix list), as a function of what SPF and DKIM found and of a dns_table. */
+ * suffix list), as a function of what SPF and DKIM found and of a dns_table.
+ *
+ * What it is not: a decision about the message. It says what the author's domain asks for; the judge weighs
+ * that.
+ *
+ * How we read the RFC where it leaves room:
+ * - Of several author domains each is checked and the worst result wins (§11.5 lets the receiver choose;
+ *   THREATS 20). From worst: fail that asks to reject, fail that asks for quarantine, temperror, permerror,
+ * other fail, none, pass.
+ * - temperror only when the answer that is missing could have made a pass, or when the policy itself could
+ * not be had (§5.3.6): a signature of a stranger whose key cannot be fetched does not keep a message from
+ * failing.
+ * - SPF counts for the MAIL FROM identity, which is postmaster@HELO with the null sender (§3.2.4).
+ * - A domain does not exist for np= when the DNS says NXDOMAIN for it (§3.2.13); any other answer means it
+ * does. */
 #ifndef POSTHORN_CORE_DMARC_DMARC_H
 #define POSTHORN_CORE_DMARC_DMARC_H
 
 #include "core/dkim/dkim.h"
+#include "core/dmarc/dmarc_record.h"
 #include "core/spf/spf.h"
 
 #define DMARC_AUTHORS_MAX 16 /* different domains in From; more is permerror */
-#define DMARC_WALK_MAX    8  /* DNS questions of one tree walk, RFC 9989 §4.10 */
-
-/* The numbers travel on channels and lie in the journal. */
-enum dmarc_policy { DMARC_POLICY_NONE = 0, DMARC_POLICY_QUARANTINE = 1, DMARC_POLICY_REJECT = 2 };
-slice dmarc_policy_word(enum dmarc_policy p); /* "none" ... */
+#define DMARC_REASON_MAX  600
 
 struct dmarc_result {
     enum auth_result result; /* none (no record), pass, fail, temperror, permerror */
     slice author;            /* the From domain this is about, lower-case A-labels: of several, the worst */
     slice policy_domain;     /* where the record was found; empty: nowhere */
-    slice organizational_domain; /* of the author */
+    slice organizational_domain; /* of the author; empty when it could not be found out */
     enum dmarc_policy published; /* what the record asks for this author (p, sp or np; t= not applied) */
-    enum dmarc_policy asked; /* after t=y lowered it by one step (RFC 9989 §4.7); none when result is pass */
-    bool testing;            /* t=y */
+    enum dmarc_policy
+        asked;    /* after t=y lowered it by one step (RFC 9989 §4.7); none unless result is fail */
+    bool testing; /* t=y */
     bool spf_aligned, dkim_aligned;
     bool spf_strict, dkim_strict; /* aspf=s, adkim=s */
-    char policy_tag;              /* which tag decided: 'p', 's' (sp) or 'n' (np) */
-    slice record;                 /* as published */
+    char policy_tag;              /* which tag decided: 'p', 's' (sp) or 'n' (np); 0 without a policy */
+    slice record;                 /* as published; bytes that are not printable ASCII are '?' */
     slice rua, ruf;               /* as published, or empty */
     slice fo;                     /* as published, or empty: "0" */
+    enum dmarc_policy p, sp, np;  /* all three, for reports (RFC 9990 §3.1.1.7); sp and np defaulted */
     slice reason;                 /* in words */
 };
 
 /* authors: the domains of every address in the one From field, lower-case A-labels (THREATS 20); the worst
- * result wins. n_authors == 0 is permerror. spf->of_helo and results of other identities count as RFC 9989
- * says. */
+ * result wins. n_authors == 0 is permerror, as is a domain that is no name (an address literal). All of *out
+ * lives in the arena, the table or is static. */
 NODISCARD enum auth_step dmarc_check(const slice *authors, size_t n_authors, const struct spf_result *spf,
                                      const struct dkim_result *dkim, size_t n_dkim, struct dns_table *dns,
                                      struct arena *a, struct dmarc_result *out);

@@ -1,0 +1,15 @@
+/* dmarc_private: what the files of dmarc share. */
+#ifndef POSTHORN_CORE_DMARC_DMARC_PRIVATE_H
+#define POSTHORN_CORE_DMARC_DMARC_PRIVATE_H
+
+#include "core/dmarc/dmarc.h"
+#include "core/dmarc/dmarc_walk.h"
+
+/* Each writes r->reason in words, into the arena; false at its cap. The first for a result under a policy,
+ * the second for one without: policy is a record that cannot be used, or NULL. */
+bool dmarc_reason(struct dmarc_result *r, const struct spf_result *spf, const struct dkim_result *dkim,
+                  size_t n_dkim, struct arena *a);
+bool dmarc_reason_without(struct dmarc_result *r, const struct dmarc_walk *w, const struct dmarc_step *policy,
+                          struct arena *a);
+
+#endif
