@@ -41,9 +41,14 @@ static void net_parse(const struct sockaddr_storage *s, struct ip *out_ip, uint1
     }
 }
 
+static int net_socket_of(const struct ip *ip, int type)
+{
+    return socket(ip_is_v4(ip) ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
 static int net_socket(const struct ip *ip)
 {
-    return socket(ip_is_v4(ip) ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return net_socket_of(ip, SOCK_STREAM);
 }
 
 static void net_no_delay(int fd)
@@ -160,4 +165,124 @@ enum err net_write(int fd, slice s, size_t *out_n)
         return OK;
     }
     return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+}
+
+/* ---- datagrams */
+
+enum err net_datagrams(const struct ip *ip, uint16_t port, int *out_fd, struct err_detail *detail)
+{
+    struct sockaddr_storage a;
+    socklen_t n = net_address(ip, port, &a);
+    int one = 1, fd CLEANUP(fd_done) = net_socket_of(ip, SOCK_DGRAM);
+    bool v4 = ip_is_v4(ip);
+    char text[IP_TEXT];
+    ip_print(ip, text);
+    if (fd < 0) {
+        err_detail_set(detail, "no socket for %s: %s", text, strerror(errno));
+        return err_from_errno(errno);
+    }
+    if (!v4)
+        IGNORE_RESULT(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one),
+                      "bind tells if it clashes");
+    if (setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &one, sizeof one) <
+            0 ||
+        bind(fd, (const struct sockaddr *)&a, n) < 0) {
+        int why = errno;
+        err_detail_set(detail, "cannot receive datagrams on %s port %u: %s%s", text, port, strerror(why),
+                       why == EADDRINUSE ? " (another program has this port: `ss -lunp` names it)"
+                       : why == EACCES   ? " (ports below 1024 need root)"
+                                         : "");
+        return err_from_errno(why) == ERR_IO ? ERR_CONFIG : err_from_errno(why);
+    }
+    *out_fd = fd_take(&fd);
+    return OK;
+}
+
+/* Room for one of the two kinds of packet information, aligned as the kernel wants it. */
+union net_control {
+    struct cmsghdr align;
+    uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+enum err net_receive(int fd, void *p, size_t cap, struct net_datagram *out)
+{
+    struct sockaddr_storage a;
+    union net_control control;
+    struct iovec v = {p, cap};
+    struct msghdr m = {.msg_name = &a,
+                       .msg_namelen = sizeof a,
+                       .msg_iov = &v,
+                       .msg_iovlen = 1,
+                       .msg_control = control.bytes,
+                       .msg_controllen = sizeof control.bytes};
+    ssize_t r;
+    memset(&a, 0, sizeof a);
+    do
+        r = recvmsg(fd, &m, 0);
+    while (r < 0 && errno == EINTR);
+    if (r < 0)
+        return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+    *out = (struct net_datagram){.n = (size_t)r};
+    net_parse(&a, &out->peer, &out->peer_port);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo i;
+            memcpy(&i, CMSG_DATA(c), sizeof i);
+            out->local = ip_from_v4((const uint8_t *)&i.ipi_spec_dst);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo i;
+            memcpy(&i, CMSG_DATA(c), sizeof i);
+            memcpy(out->local.b, &i.ipi6_addr, sizeof out->local.b);
+        }
+    }
+    return OK;
+}
+
+enum err net_answer(int fd, const struct net_datagram *to, slice s)
+{
+    struct sockaddr_storage a;
+    union net_control control;
+    struct iovec v = {(void *)(uintptr_t)s.p, s.n}; /* sendmsg() does not write there */
+    struct msghdr m = {.msg_name = &a, .msg_iov = &v, .msg_iovlen = 1};
+    bool v4 = ip_is_v4(&to->peer);
+    ssize_t r;
+    m.msg_namelen = net_address(&to->peer, to->peer_port, &a);
+    if (!ip_is_none(&to->local)) {
+        struct cmsghdr *c;
+        memset(&control, 0, sizeof control);
+        m.msg_control = control.bytes;
+        m.msg_controllen =
+            v4 ? CMSG_SPACE(sizeof(struct in_pktinfo)) : CMSG_SPACE(sizeof(struct in6_pktinfo));
+        c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+        c->cmsg_type = v4 ? IP_PKTINFO : IPV6_PKTINFO;
+        if (v4) {
+            struct in_pktinfo i = {0};
+            memcpy(&i.ipi_spec_dst, to->local.b + 12, 4);
+            c->cmsg_len = CMSG_LEN(sizeof i);
+            memcpy(CMSG_DATA(c), &i, sizeof i);
+        } else {
+            struct in6_pktinfo i = {0};
+            memcpy(&i.ipi6_addr, to->local.b, 16);
+            c->cmsg_len = CMSG_LEN(sizeof i);
+            memcpy(CMSG_DATA(c), &i, sizeof i);
+        }
+    }
+    do
+        r = sendmsg(fd, &m, MSG_NOSIGNAL);
+    while (r < 0 && errno == EINTR);
+    return r >= 0 ? OK : errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+}
+
+enum err net_connect_datagrams(const struct ip *ip, uint16_t port, int *out_fd)
+{
+    struct sockaddr_storage a;
+    socklen_t n = net_address(ip, port, &a);
+    int fd CLEANUP(fd_done) = net_socket_of(ip, SOCK_DGRAM);
+    if (fd < 0)
+        return err_from_errno(errno);
+    if (connect(fd, (const struct sockaddr *)&a, n) < 0)
+        return err_from_errno(errno) == ERR_IO ? ERR_CONNECT : err_from_errno(errno);
+    *out_fd = fd_take(&fd);
+    return OK;
 }

@@ -182,6 +182,47 @@ static enum err ground_listen(struct ground *g, struct err_detail *detail)
     return OK;
 }
 
+/* The name server's sockets: each address twice, for UDP and for TCP. */
+static enum err ground_listen_dns(struct ground *g, struct err_detail *detail)
+{
+    for (size_t i = 0; i < g->conf->dns_listen_count; i++) {
+        const struct conf_address *a = &g->conf->dns_listens[i];
+        enum err e = net_datagrams(&a->ip, a->port, &g->dns_udp[i], detail);
+        if (!e)
+            e = net_listen(&a->ip, a->port, &g->dns_tcp[i], detail);
+        if (e)
+            return e;
+    }
+    return OK;
+}
+
+/* Only doctor gets this key; a mistake in it is said now, not at the first update. */
+static enum err ground_update_key(struct ground *g, struct err_detail *detail)
+{
+    const char *path = g->conf->dns_update_key;
+    char text[DNS_TSIG_KEY_FILE_MAX];
+    int fd CLEANUP(fd_done) = -1;
+    struct dns_tsig_key key;
+    ssize_t n;
+    enum err e = ground_open(path, &fd, detail);
+    g->dns_update_key[0] = 0;
+    if (e || fd < 0)
+        return e;
+    n = read(fd, text, sizeof text);
+    if (n < 0) {
+        err_detail_set(detail, "cannot read %s: %s", path, strerror(errno));
+        return ERR_CONFIG;
+    }
+    e = dns_tsig_key_file(slice_of(text, (size_t)n), &key, detail);
+    if (e == OK)
+        dns_tsig_key_print(&key, g->dns_update_key);
+    else
+        err_detail_prefix(detail, path);
+    secret_done(&key.secret);
+    explicit_bzero(text, sizeof text);
+    return e ? ERR_CONFIG : OK;
+}
+
 static enum err ground_executables(struct ground *g, struct err_detail *detail)
 {
     char self[4096], path[4096 + 64];
@@ -240,7 +281,11 @@ enum err ground_prepare(struct ground *g, const struct conf *conf, struct err_de
         g->resolv_conf =
             open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC); /* may be absent: then from the root */
     if (!e)
+        e = ground_update_key(g, detail);
+    if (!e)
         e = ground_listen(g, detail);
+    if (!e)
+        e = ground_listen_dns(g, detail);
     return e;
 }
 

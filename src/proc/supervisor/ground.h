@@ -4,6 +4,7 @@
 #define POSTHORN_PROC_SUPERVISOR_GROUND_H
 
 #include "conf/conf.h"
+#include "core/dns/dns_tsig_key.h"
 #include "ipc/house.h"
 
 struct ground {
@@ -11,10 +12,12 @@ struct ground {
     int executables[ROLE__COUNT]; /* O_PATH descriptors: a restart needs no path and uses the same build */
     int folders[ROLE__COUNT];     /* -1: the role has none */
     int listeners[CONF_LISTEN_MAX];
+    int dns_udp[CONF_DNS_MAX], dns_tcp[CONF_DNS_MAX];
     int control_socket;
     int tls_cert, tls_key, trust_anchor, resolv_conf; /* -1: none */
     int lock;                                         /* held as long as the server runs */
     char ticket_key[65];                              /* hex */
+    char dns_update_key[DNS_TSIG_KEY_TEXT];           /* NAME ALGORITHM BASE64, or empty */
 };
 
 /* Does all of it. detail says what is wrong and what to do. */

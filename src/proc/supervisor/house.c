@@ -276,6 +276,30 @@ static void house_setting(struct member *m, const char *name, const char *format
     house_send(m, CONTROL_SETTING, &s, -1);
 }
 
+/* What the DNS should say depends on what listens where. */
+static void house_send_dns_settings(struct member *m)
+{
+    const struct conf *c = m->house->ground->conf;
+    char text[CONF_ADDRESS_TEXT];
+    for (size_t i = 0; i < c->listen_count; i++) {
+        conf_address_print(&c->listens[i].address, text);
+        house_setting(m, "listen", "%s %s%s", conf_service_name(c->listens[i].service), text,
+                      c->listens[i].plaintext ? " plaintext" : "");
+    }
+    for (size_t i = 0; i < c->address_count; i++) {
+        char ip[IP_TEXT];
+        ip_print(&c->addresses[i], ip);
+        house_setting(m, "address", "%s", ip);
+    }
+    if (c->zone[0])
+        house_setting(m, "zone", "%s", c->zone);
+    if (c->dns_update_key[0]) {
+        conf_address_print(&c->dns_update, text);
+        house_setting(m, "dns-update", "%s", text);
+        house_setting(m, "dns-update-key", "%s", m->house->ground->dns_update_key);
+    }
+}
+
 static void house_send_settings(struct member *m)
 {
     const struct ground *g = m->house->ground;
@@ -297,6 +321,10 @@ static void house_send_settings(struct member *m)
         house_setting(m, "route", "%s %s:%u", c->routes[i].domain, c->routes[i].host, c->routes[i].port);
     if (m->role == ROLE_DIRECTORY || m->role == ROLE_ACCOUNTS)
         house_setting(m, "ticket-key", "%s", g->ticket_key);
+    if (m->role == ROLE_DOCTOR)
+        house_send_dns_settings(m);
+    if (m->role == ROLE_NAMESERVER)
+        house_setting(m, "zone", "%s", c->zone);
     if (m->role == ROLE_RESOLVER) {
         house_setting(m, "resolver", "%s", c->resolver_forward ? "forward" : "system");
         for (size_t i = 0; i < c->forward_count; i++) {
@@ -331,6 +359,13 @@ static void house_send_things(struct member *m)
     }
     if (m->role == ROLE_DIRECTORY)
         house_send_file(m, "control-socket", g->control_socket);
+    for (size_t i = 0; i < g->conf->dns_listen_count && m->role == ROLE_NAMESERVER; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "dns-udp-%zu", i);
+        house_send_file(m, name, g->dns_udp[i]);
+        (void)snprintf(name, sizeof name, "dns-tcp-%zu", i);
+        house_send_file(m, name, g->dns_tcp[i]);
+    }
     for (size_t i = 0; i < g->conf->listen_count && m->role == ROLE_EDGE; i++) {
         char text[64];
         conf_address_print(&g->conf->listens[i].address, text);
@@ -602,8 +637,7 @@ static void house_add(struct house *h, enum role role, unsigned index)
 /* A role that has nothing to do is not started. */
 static bool house_wants(const struct conf *c, enum role r)
 {
-    (void)c;
-    return r != ROLE_NAMESERVER;
+    return r != ROLE_NAMESERVER || c->dns_listen_count > 0;
 }
 
 static void house_people(struct house *h)
