@@ -263,8 +263,13 @@ struct zone_line {
 static void zone_owner(slice name, struct zone_line *l)
 {
     slice rest = slice_starts(name, SLICE("*.")) ? slice_from(name, 2) : name;
+    struct buf wire CLEANUP(buf_done);
+    size_t at = 0;
     l->record.wild = rest.n != name.n;
-    l->skip = dns_name_parse(rest, &l->record.name) != OK;
+    l->skip = true;
+    buf_init(&wire, DNS_NAME_WIRE);
+    if (dns_zone_text_name(rest, &wire) == OK)
+        l->skip = dns_name_read_odd(buf_view(&wire), &at, &l->record.name) != OK;
 }
 
 static void zone_line(slice line, struct buf *rdata, struct zone_line *l)
@@ -423,7 +428,7 @@ void dns_zone_answer(const struct dns_zone *z, slice name, uint16_t type, struct
 {
     struct dns_name at;
     *out = (struct dns_answer){.status = DNS_ANSWER_NXDOMAIN};
-    if (dns_name_parse(name, &at))
+    if (dns_name_parse_odd(name, &at))
         return;
     for (unsigned chain = 0; chain < ZONE_CHAIN; chain++) {
         const struct dns_zone_record *r = NULL;
@@ -444,7 +449,7 @@ void dns_zone_answer(const struct dns_zone *z, slice name, uint16_t type, struct
             zone_give(z, owner, wild, type, n, a, out);
             return;
         case ZONE_CNAME:
-            if (dns_rr_name(r->rdata, &at)) {
+            if (dns_rr_name_odd(r->rdata, &at)) {
                 *out = (struct dns_answer){.status = DNS_ANSWER_NXDOMAIN};
                 return;
             }

@@ -1,4 +1,14 @@
-/* spf: may this client send mail with this envelope? RFC 7208, whole, as a function of a dns_table. */
+/* spf: may this client send mail with this envelope? RFC 7208, whole, as a function of a dns_table.
+ *
+ * It is a signal about the envelope and says nothing of the From that people see: that is DMARC's business.
+ *
+ * Invariants: 1. the same answers give the same result, in whatever order they arrive; 2. a name that is
+ * shown (domain, reason) went through dns_name_parse(); 3. a check asks for no more than SPF_LOOKUPS_MAX
+ * terms and their MX or PTR names, 10 each.
+ *
+ * Limits: a record of SPF_RECORD_MAX octets (record.h), an expansion of SPF_EXPANSION_MAX (macro.h); beyond
+ * them permerror. A run costs time in proportion to the records it reads; nothing is allocated before the end
+ * but records of several strings and expanded names. */
 #ifndef POSTHORN_CORE_SPF_SPF_H
 #define POSTHORN_CORE_SPF_SPF_H
 
@@ -15,9 +25,9 @@ struct spf_ask {
     struct ip client;
     slice helo;        /* as the client said it; may be no domain at all */
     slice local;       /* of the reverse-path, without quoting; with domain empty too: the null sender */
-    slice domain;      /* of the reverse-path */
+    slice domain;      /* of the reverse-path; Unicode is looked up as A-labels, RFC 8616 */
     slice receiver;    /* our host name, for %{r} */
-    slice client_name; /* verified reverse name for %{p}, or empty: "unknown" */
+    slice client_name; /* a verified reverse name, or empty; for %{p} where our own questions find none */
     time_ms now;       /* for %{t} */
     bool explain;      /* fetch exp= on a fail */
 };
