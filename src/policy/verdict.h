@@ -7,7 +7,7 @@
 
 enum verdict_action { VERDICT_ACCEPT, VERDICT_JUNK, VERDICT_DEFER, VERDICT_REJECT };
 
-#define VERDICT_REASONS_MAX 16
+#define VERDICT_REASONS_MAX 24
 #define VERDICT_SENDERS_MAX 512
 
 struct verdict {
@@ -25,7 +25,7 @@ struct verdict {
     size_t n_keep;
 };
 
-/* Adds a reason (static text); beyond the maximum it is left out. */
+/* Adds a reason (static text, or of the message's arena); beyond the maximum it is left out. */
 static inline void verdict_reason(struct verdict *v, slice reason)
 {
     if (v->n_reasons < VERDICT_REASONS_MAX)

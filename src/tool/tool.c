@@ -25,6 +25,12 @@ static const struct {
     [TOOL_NAME] = {"--name", "NAME", "the person's name"},
     [TOOL_QUOTA] = {"--quota", "SIZE", "how much mail the account may hold, like 5G (0: any)"},
     [TOOL_SINCE] = {"--since", "TIME", "begin there: 2026-11-22, 2026-11-22T14:00, or 90m, 12h, 7d ago"},
+    [TOOL_IP] = {"--ip", "ADDRESS", "who handed the message over"},
+    [TOOL_HELO] = {"--helo", "NAME", "what the client called itself"},
+    [TOOL_MAIL_FROM] = {"--mail-from", "ADDRESS", "the envelope's sender; <> or nothing is the null sender"},
+    [TOOL_DNS] = {"--dns", "FILE", "records to use instead of the DNS, one a line as in a zone file"},
+    [TOOL_AT] = {"--at", "UNIX_TIME", "as it was at that time, in seconds since 1970"},
+    [TOOL_NO_MESSAGE] = {"--no-message", NULL, "SPF alone"},
 };
 static_assert(ARRAY_LEN(tool_options) == TOOL_OPTION__COUNT, "every option has a row");
 

@@ -30,6 +30,12 @@ enum tool_option {
     TOOL_NAME,
     TOOL_QUOTA,
     TOOL_SINCE,
+    TOOL_IP,
+    TOOL_HELO,
+    TOOL_MAIL_FROM,
+    TOOL_DNS,
+    TOOL_AT,
+    TOOL_NO_MESSAGE,
     TOOL_OPTION__COUNT
 };
 

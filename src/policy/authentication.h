@@ -1,0 +1,68 @@
+/* authentication: what follows from what was found out about a message's origin: DMARC's policy applied, with
+ * the local overrides, and every finding in words.
+ *
+ *     DMARC fail, policy reject       550 5.7.1, with words that say which domain and what to do
+ *     DMARC fail, policy quarantine   junk
+ *     DMARC temperror                 accepted; but 451 when the policy is known to be reject: then all that
+ * is missing is an answer of the DNS, which the sender's next attempt gets, and to let it in meanwhile would
+ * let anybody in who can make that domain's name servers slow everything else                 accepted with
+ * its reasons. SPF alone, a list of addresses alone or a repeated signature alone never decides
+ *
+ * Overrides, each named in the reasons: a known forwarder (by its network, or by its name when iprev
+ * confirmed it); an intact ARC chain all of whose sealers are trusted, by the server or by the domains of all
+ * recipients, and whose first set says dmarc=pass (THREATS 24). A List-Id or a passing signature of a list is
+ * none: anybody can have those. */
+#ifndef POSTHORN_POLICY_AUTHENTICATION_H
+#define POSTHORN_POLICY_AUTHENTICATION_H
+
+#include "core/auth/auth_results.h"
+#include "policy/verdict.h"
+
+/* A known forwarder: a network, or the name of a machine or of the domain above it. */
+struct authentication_forwarder {
+    struct ip ip;
+    unsigned bits; /* of the 32 or 128 */
+    slice name;    /* not empty: this counts and not the network */
+    slice text;    /* as the administrator wrote it */
+};
+/* "192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "lists.example.org". ERR_SYNTAX. Views into text. */
+NODISCARD enum err authentication_forwarder_parse(slice text, struct authentication_forwarder *out);
+
+struct authentication_policy {
+    const struct authentication_forwarder *forwarders;
+    size_t n_forwarders;
+    const slice *sealers; /* trusted by the server */
+    size_t n_sealers;
+    /* What the domain of each recipient trusts, as its "trust-sealers" setting says (names divided by commas
+     * or blanks). */
+    const slice *rcpt_sealers;
+    size_t n_rcpts;
+    bool rcpts_known;   /* false: rcpt_sealers was not looked up yet */
+    bool sends_nothing; /* examination_sends_nothing() */
+};
+
+/* The numbers travel on channels. */
+enum authentication_override {
+    AUTHENTICATION_NO_OVERRIDE = 0,
+    AUTHENTICATION_FORWARDER = 1,
+    AUTHENTICATION_ARC = 2,
+};
+
+struct authentication_applied {
+    enum dmarc_policy applied; /* what is done with the message, on DMARC's account */
+    enum authentication_override override;
+    slice comment; /* of an override, in words */
+};
+
+/* Would it make a difference to know what the recipients' domains trust? Ask before deciding. */
+bool authentication_wants_rcpts(const struct auth_results *r, const struct authentication_policy *p);
+/* Adds reasons to the verdict and may make it junk, defer or reject. Texts live in the arena. False at its
+ * cap.
+ */
+NODISCARD bool authentication_decide(const struct auth_results *r, const struct authentication_policy *p,
+                                     struct arena *a, struct verdict *v, struct authentication_applied *out);
+/* Only the reasons of the results: one short sentence for each of SPF, DKIM, ARC and iprev. False at the cap.
+ */
+NODISCARD bool authentication_reasons(const struct auth_results *r, struct arena *a, struct verdict *v);
+
+#endif
