@@ -71,28 +71,32 @@ static void tell_dkim(struct words *w, const struct auth_results *r)
     }
 }
 
-static void tell_results(struct words *w, const struct auth_results *r)
+static void tell_envelope(struct words *w, const struct auth_results *r)
 {
-    if (r->client.n) {
-        put_result(w, "SPF", r->spf.result, r->spf.result == AUTH_PASS ? r->spf.domain : (slice){0},
-                   r->spf.reason);
-        words_end(w);
-    }
-    tell_dkim(w, r);
-    if (r->arc.result != AUTH_NONE) {
-        put_result(w, "ARC", r->arc.result, r->arc.sealer, r->arc.reason);
-        words_end(w);
-    }
-    if (r->client.n && r->iprev.result != AUTH_PASS) {
+    if (r->client.n == 0)
+        return;
+    put_result(w, "SPF", r->spf.result, r->spf.result == AUTH_PASS ? r->spf.domain : (slice){0},
+               r->spf.reason);
+    words_end(w);
+    if (r->iprev.result != AUTH_PASS) {
         put_result(w, "reverse name", r->iprev.result, (slice){0}, r->iprev.reason);
         words_end(w);
     }
 }
 
-bool authentication_reasons(const struct auth_results *r, struct arena *a, struct verdict *v)
+static void tell_message(struct words *w, const struct auth_results *r)
+{
+    tell_dkim(w, r);
+    if (r->arc.result != AUTH_NONE) {
+        put_result(w, "ARC", r->arc.result, r->arc.sealer, r->arc.reason);
+        words_end(w);
+    }
+}
+
+bool authentication_envelope(const struct auth_results *r, struct arena *a, struct verdict *v)
 {
     struct words w = {.arena = a, .v = v, .text = {.max = SENTENCE_MAX}};
-    tell_results(&w, r);
+    tell_envelope(&w, r);
     buf_done(&w.text);
     return !w.full;
 }
@@ -314,7 +318,8 @@ bool authentication_decide(const struct auth_results *r, const struct authentica
                r->dmarc.policy_domain.n && !find_forwarder(r, p)) {
         defer_unknown(v);
     }
-    tell_results(&w, r);
+    tell_envelope(&w, r);
+    tell_message(&w, r);
     if (p->sends_nothing && r->dmarc.result == AUTH_NONE) {
         put_slice(&w, r->spf.domain);
         put(&w, " says that it sends no mail at all (v=spf1 -all)");

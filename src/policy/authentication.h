@@ -61,8 +61,7 @@ bool authentication_wants_rcpts(const struct auth_results *r, const struct authe
  */
 NODISCARD bool authentication_decide(const struct auth_results *r, const struct authentication_policy *p,
                                      struct arena *a, struct verdict *v, struct authentication_applied *out);
-/* Only the reasons of the results: one short sentence for each of SPF, DKIM, ARC and iprev. False at the cap.
- */
-NODISCARD bool authentication_reasons(const struct auth_results *r, struct arena *a, struct verdict *v);
+/* Without a message: only the words for SPF and iprev. False at the arena's cap. */
+NODISCARD bool authentication_envelope(const struct auth_results *r, struct arena *a, struct verdict *v);
 
 #endif

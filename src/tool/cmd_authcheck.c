@@ -130,7 +130,7 @@ static bool authcheck_decide(struct authcheck *c)
     struct authentication_policy p;
     const struct auth_results *r = examination_results(c->examination);
     if (c->header.n == 0)
-        return authentication_reasons(r, &c->arena, &c->verdict);
+        return authentication_envelope(r, &c->arena, &c->verdict);
     if (!inbound_decide(c->message, &mail_limits_default, &c->arena, &c->verdict) ||
         !authcheck_policy(c, &p) || !authentication_decide(r, &p, &c->arena, &c->verdict, &c->applied))
         return false;

@@ -37,8 +37,8 @@ static_assert(ARRAY_LEN(tool_options) == TOOL_OPTION__COUNT, "every option has a
 #define TOOL_COMMON (1u << TOOL_CONFIG | 1u << TOOL_JSON | 1u << TOOL_HELP)
 
 static const struct tool_command *const tool_groups[] = {
-    cmd_demo_table,  cmd_serve_table, cmd_domain_table, cmd_account_table,
-    cmd_alias_table, cmd_queue_table, cmd_trace_table,  cmd_status_table,
+    cmd_demo_table,  cmd_serve_table, cmd_domain_table, cmd_account_table,   cmd_alias_table,
+    cmd_queue_table, cmd_trace_table, cmd_status_table, cmd_authcheck_table,
 };
 
 /* ---- saying */
