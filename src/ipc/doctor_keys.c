@@ -50,6 +50,18 @@ static const struct ipc_field doctor_key_done_fields[] = {
 static const struct ipc_shape doctor_key_done_shape =
     IPC_SHAPE(struct doctor_key_done, doctor_key_done_fields);
 
+static const struct ipc_field doctor_certificate_fields[] = {
+    IPC_TEXT(struct doctor_certificate, spki_sha256, 32),
+};
+static const struct ipc_shape doctor_certificate_shape =
+    IPC_SHAPE(struct doctor_certificate, doctor_certificate_fields);
+
+static const struct ipc_field doctor_certificates_fields[] = {
+    IPC_ITEMS(struct doctor_certificates, certificates, n_certificates, 64, &doctor_certificate_shape),
+};
+static const struct ipc_shape doctor_certificates_shape =
+    IPC_SHAPE(struct doctor_certificates, doctor_certificates_fields);
+
 static const struct ipc_message doctor_keys_messages[] = {
     {DOCTOR_KEYS_LIST, "list", IPC_A, IPC_REQUEST, DOCTOR_KEYS_ROW, &doctor_key_list_shape, 0, 0},
     {DOCTOR_KEYS_ROW, "row", IPC_B, IPC_REPLY, 0, &doctor_key_shape, 0, 0},
@@ -57,6 +69,9 @@ static const struct ipc_message doctor_keys_messages[] = {
     {DOCTOR_KEYS_SET, "set", IPC_A, IPC_REQUEST, DOCTOR_KEYS_DONE, &doctor_key_set_shape, 0, 0},
     {DOCTOR_KEYS_REMOVE, "remove", IPC_A, IPC_REQUEST, DOCTOR_KEYS_DONE, &doctor_key_remove_shape, 0, 0},
     {DOCTOR_KEYS_DONE, "done", IPC_B, IPC_REPLY, 0, &doctor_key_done_shape, 0, 0},
+    {DOCTOR_KEYS_CERTIFICATES_ASK, "certificates_ask", IPC_A, IPC_REQUEST, DOCTOR_KEYS_CERTIFICATES, NULL, 0,
+     0},
+    {DOCTOR_KEYS_CERTIFICATES, "certificates", IPC_B, IPC_REPLY, 0, &doctor_certificates_shape, 0, 0},
 };
 
 const struct ipc_channel doctor_keys_channel = {"doctor_keys", 1, doctor_keys_messages,

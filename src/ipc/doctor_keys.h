@@ -13,6 +13,8 @@ enum doctor_keys_type {
     DOCTOR_KEYS_SET = 4,
     DOCTOR_KEYS_REMOVE = 5,
     DOCTOR_KEYS_DONE = 6,
+    DOCTOR_KEYS_CERTIFICATES_ASK = 7,
+    DOCTOR_KEYS_CERTIFICATES = 8,
 };
 
 enum dkim_key_algorithm { DKIM_KEY_RSA = 1, DKIM_KEY_ED25519 = 2 }; /* on disk: never renumber */
@@ -56,6 +58,15 @@ struct doctor_key_remove {
 struct doctor_key_done {
     uint32_t err;
     slice text;
+};
+
+/* The public keys of our TLS certificates, for TLSA records: SHA-256 of each SubjectPublicKeyInfo. */
+struct doctor_certificate {
+    slice spki_sha256; /* 32 octets */
+};
+struct doctor_certificates {
+    const struct doctor_certificate *certificates;
+    size_t n_certificates;
 };
 
 extern const struct ipc_channel doctor_keys_channel;

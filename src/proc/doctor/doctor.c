@@ -2,6 +2,7 @@
 #include "proc/doctor/doctor.h"
 
 #include "ipc/directory_doctor.h"
+#include "proc/doctor/records.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 /* Each part adds its row here. */
 static const struct doctor_part *const doctor_parts[] = {
     &doctor_check_part,
+    &doctor_dns_part,
 };
 
 /* A part's clock. */

@@ -14,12 +14,13 @@
 
 #include <stdlib.h>
 
-#define SECURE_HEAP ((size_t)256 * 1024)
+#define SECURE_HEAP ((size_t)4 * 1024 * 1024) /* a thousand keys of RSA-2048 (dkim_store.h) */
 
 struct key_pair {
     EVP_PKEY *key;
     bool rsa;
     struct buf chain;
+    uint8_t digest[KEY_DIGEST];
 };
 
 struct key_store {
@@ -63,6 +64,21 @@ slice key_store_chain(const struct key_store *s, size_t i)
 {
     must(i < s->n);
     return buf_view(&s->pairs[i].chain);
+}
+
+const uint8_t *key_store_digest(const struct key_store *s, size_t i)
+{
+    must(i < s->n);
+    return s->pairs[i].digest;
+}
+
+/* RFC 7671 §5.1: what a TLSA record 3 1 1 holds. */
+static void key_digest(EVP_PKEY *key, uint8_t out[KEY_DIGEST])
+{
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(key, &der);
+    must(n > 0 && EVP_Digest(der, (size_t)n, out, NULL, EVP_sha256(), NULL) == 1);
+    OPENSSL_free(der);
 }
 
 static enum err key_fail(struct err_detail *detail, const char *text)
@@ -129,6 +145,7 @@ enum err key_store_add(struct key_store *s, slice cert_pem, slice key_pem, uint3
         return e;
     }
     p->key = key;
+    key_digest(key, p->digest);
     buf_init(&p->chain, KEY_PEM_MAX);
     must(buf_append(&p->chain, cert_pem) == OK);
     *out_key = (uint32_t)s->n++;

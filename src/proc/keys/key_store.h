@@ -20,6 +20,7 @@
 #define KEY_PEM_MAX    ((size_t)64 * 1024)
 #define KEY_SIGN_RATE  4000
 #define KEY_SIGNED_MAX 512
+#define KEY_DIGEST     32
 
 struct key_store;
 
@@ -32,6 +33,8 @@ NODISCARD enum err key_store_add(struct key_store *s, slice cert_pem, slice key_
 size_t key_store_count(const struct key_store *s);
 /* The chain of the i-th pair, as it was given. Lives as long as the store. */
 slice key_store_chain(const struct key_store *s, size_t i);
+/* SHA-256 of the i-th public key (SubjectPublicKeyInfo), KEY_DIGEST octets. Lives as long as the store. */
+const uint8_t *key_store_digest(const struct key_store *s, size_t i);
 /* Signs text with the scheme (sys/tls_scheme.h). ERR_NOT_FOUND: no such key; ERR_UNSUPPORTED: not a scheme of
  * this key; ERR_DENIED: the text is not one of a TLS handshake; ERR_BUSY: too many in this second. */
 NODISCARD enum err key_store_sign(struct key_store *s, uint32_t key, uint16_t scheme, slice text,

@@ -2,6 +2,7 @@
 #include "proc/keys/keys.h"
 
 #include "base/secret.h"
+#include "ipc/doctor_keys.h"
 #include "ipc/x_keys.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -96,6 +97,15 @@ static void keys_certificates(struct key_store *s, struct chan *c, uint64_t id)
                   "who asked is gone and will ask again");
 }
 
+static void keys_digests(struct key_store *s, struct chan *c, uint64_t id)
+{
+    struct doctor_certificate rows[KEY_STORE_MAX];
+    struct doctor_certificates m = {rows, key_store_count(s)};
+    for (size_t i = 0; i < m.n_certificates; i++)
+        rows[i].spki_sha256 = slice_of(key_store_digest(s, i), KEY_DIGEST);
+    IGNORE_RESULT(chan_reply(c, id, DOCTOR_KEYS_CERTIFICATES, &m, NULL, 0), "doctor asks again");
+}
+
 static void keys_sign(struct key_store *s, struct chan *c, uint64_t id, const struct sign_ask *ask)
 {
     struct buf out;
@@ -110,6 +120,8 @@ static void keys_message(struct role_self *r, struct role_peer *peer, uint16_t t
                          const void *message, int *fds, size_t n_fds)
 {
     (void)fds, (void)n_fds;
+    if (peer->def == &doctor_keys_channel && peer->chan && type == DOCTOR_KEYS_CERTIFICATES_ASK)
+        keys_digests(r->state, peer->chan, id);
     if (peer->def != &x_keys_channel || !peer->chan)
         return;
     if (type == X_KEYS_CERTIFICATES_ASK)
