@@ -1,5 +1,4 @@
-"""SPF: every case of the public RFC 7208 suite, and of the RFC 4408 suite where the later RFC did not change the rule; and
-random records, clients and zones on which pyspf, a foreign implementation, must agree.
+"""SPF: every case of the public RFC 7208 suite and of the RFC 4408 suite (which allows what the later RFC changed); and random records, clients and zones on which pyspf, a foreign implementation, must agree.
 
 The suites are YAML with a fake DNS. It becomes a zone file, and spf_run (beside this file) answers every case of a document in one
 process; `posthorn authcheck` then answers the same cases, as people would ask."""
@@ -26,16 +25,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.environ.get("POSTHORN_BUILD", os.path.join(ROOT, "build"))
 VECTORS = os.path.join(ROOT, "..", "shared", "vectors", "spf")
 RECEIVER = "mx.receiver.test"
-
-# Cases of RFC 4408 whose rule RFC 7208 changed.
-CHANGED = {
-    # a record of type SPF is no longer asked for (RFC 7208 §3.1)
-    "both", "spfonly", "spftimeout", "txttimeout", "nospftxttimeout", "alltimeout", "spfoverride", "multitxt1", "multispf2",
-    # a CIDR length beyond the address is an error (RFC 7208 §5.6), and an error in DNS while looking for exists is one too
-    # (RFC 7208 §5); more than ten MX are permerror and void lookups are limited (RFC 7208 §4.6.4)
-    "exists-dnserr", "mx-limit", "invalid-domain-long-via-macro",
-}
-
 
 def octets(v):
     return v if isinstance(v, bytes) else v.encode("latin-1")
@@ -115,10 +104,10 @@ def documents(suite):
 @unittest.skipIf(yaml is None, "there is no python3-yaml")
 @unittest.skipUnless(os.path.isdir(VECTORS), "there are no public vectors beside this repository")
 class Suites(unittest.TestCase):
-    def check(self, suite, leave_out=()):
+    def check(self, suite):
         wrong, n = [], 0
         for d in documents(suite):
-            tests = [(k, t) for k, t in d["tests"].items() if k not in leave_out]
+            tests = list(d["tests"].items())
             got = spf_run(zone_text(d["zonedata"]), [(str(t["host"]), t["helo"], t["mailfrom"]) for k, t in tests])
             self.assertEqual(len(got), len(tests))
             for (name, t), r in zip(tests, got):
@@ -137,4 +126,4 @@ class Suites(unittest.TestCase):
         self.assertGreater(self.check("rfc7208-tests.yml"), 190)
 
     def test_rfc4408(self):
-        self.assertGreater(self.check("rfc4408-tests.yml", CHANGED), 120)
+        self.assertGreater(self.check("rfc4408-tests.yml"), 150)

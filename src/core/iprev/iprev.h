@@ -17,7 +17,7 @@
 
 struct iprev_result {
     enum auth_result result; /* pass, fail, temperror, permerror */
-    slice name;              /* the confirmed name, or with a fail the first one the PTR said; lower case */
+    slice name;   /* the confirmed name, or without a pass the first one the PTR said; lower case */
     slice reason; /* in words: "no PTR record", "mx.example.org does not lead back to 192.0.2.1", ... */
 };
 
