@@ -136,12 +136,7 @@ bool tag_item_find(slice value, uint8_t divider, slice word)
 enum err tag_base64(slice value, struct buf *out)
 {
     struct buf text CLEANUP(buf_done);
-    bool blanks = false;
-    for (size_t i = 0; i < value.n; i++)
-        blanks = blanks || value.p[i] <= ' ';
-    if (!blanks)
-        return base64_decode(value, out);
-    buf_init(&text, value.n);
+    buf_init(&text, value.n + 2);
     while (value.n) {
         size_t n = 0, gap;
         while (n < value.n && value.p[n] > ' ')
@@ -152,5 +147,8 @@ enum err tag_base64(slice value, struct buf *out)
         IGNORE_RESULT(buf_append(&text, slice_sub(value, 0, n)), "text has room for all of value");
         value = slice_from(value, n + gap);
     }
+    /* the grammar leaves the padding out as it likes */
+    for (size_t pad = text.n % 4; pad >= 2; pad = text.n % 4)
+        IGNORE_RESULT(buf_byte(&text, '='), "and for these");
     return base64_decode(buf_view(&text), out);
 }

@@ -42,8 +42,8 @@ static inline struct tag_items tag_items(slice value)
 NODISCARD bool tag_items_next(struct tag_items *it, uint8_t divider, slice *out);
 /* Is one of the items the word (ASCII case folded)? */
 bool tag_item_find(slice value, uint8_t divider, slice word);
-/* Base64 with white space anywhere (RFC 6376 §2.10, base64string), appended to out. ERR_SYNTAX or ERR_LIMIT:
- * out is as before. */
+/* Base64 with white space anywhere and the padding at will (RFC 6376 §2.10, base64string), appended to out.
+ * ERR_SYNTAX or ERR_LIMIT: out is as before. */
 NODISCARD enum err tag_base64(slice value, struct buf *out);
 
 #endif
