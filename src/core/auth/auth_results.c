@@ -26,14 +26,15 @@ static bool auth_is_local(slice s)
     return s.n > 0;
 }
 
-/* " name=value"; a value that is no token is quoted, one that cannot be is left out with its name. */
+/* " name=value"; quoted when it is no token. A value with anything but letters, digits and what addresses,
+ * names and base64 are made of is left out with its name. */
 static void auth_property(struct buf *b, const char *name, slice value)
 {
     bool token = auth_is_token(value);
     if (value.n == 0)
         return;
     for (size_t i = 0; i < value.n; i++)
-        if (value.p[i] < ' ' || value.p[i] > 0x7e || value.p[i] == '"' || value.p[i] == '\\')
+        if (!ascii_is_alpha(value.p[i]) && !ascii_is_digit(value.p[i]) && !memchr("-._+/=:", value.p[i], 7))
             return;
     buf_print(b, " %s=", name);
     buf_str(b, token ? "" : "\"");
@@ -122,8 +123,7 @@ static void auth_print_dkim(const struct auth_results *r, struct buf *b)
         auth_domain(b, "header.d", d->domain);
         auth_domain(b, "header.s", d->selector);
         auth_address(b, "header.i", d->identity);
-        if (auth_is_token(d->algorithm))
-            auth_property(b, "header.a", d->algorithm);
+        auth_property(b, "header.a", d->algorithm);
         auth_property(b, "header.b", d->b);
     }
 }
