@@ -31,14 +31,19 @@ static const struct {
     [TOOL_DNS] = {"--dns", "FILE", "records to use instead of the DNS, one a line as in a zone file"},
     [TOOL_AT] = {"--at", "UNIX_TIME", "as it was at that time, in seconds since 1970"},
     [TOOL_NO_MESSAGE] = {"--no-message", NULL, "SPF alone"},
+    [TOOL_ZONE] = {"--zone", NULL, "as a zone file (usual when the output is no terminal)"},
+    [TOOL_PANEL] = {"--panel", NULL, "to copy into a provider's web page, with a word on each"},
+    [TOOL_PUSH] = {"--push", NULL, "send them to the name server of the dns-update line"},
+    [TOOL_DRY_RUN] = {"--dry-run", NULL, "with --push: only say what would change"},
+    [TOOL_FORCE] = {"--force", NULL, "with --push: also replace records that are not ours"},
 };
 static_assert(ARRAY_LEN(tool_options) == TOOL_OPTION__COUNT, "every option has a row");
 
 #define TOOL_COMMON (1u << TOOL_CONFIG | 1u << TOOL_JSON | 1u << TOOL_HELP)
 
 static const struct tool_command *const tool_groups[] = {
-    cmd_demo_table,  cmd_serve_table, cmd_domain_table, cmd_account_table,   cmd_alias_table,
-    cmd_queue_table, cmd_trace_table, cmd_status_table, cmd_authcheck_table,
+    cmd_demo_table, cmd_serve_table, cmd_domain_table, cmd_account_table, cmd_alias_table,
+    cmd_dns_table,  cmd_queue_table, cmd_trace_table,  cmd_status_table,  cmd_authcheck_table,
 };
 
 /* ---- saying */
