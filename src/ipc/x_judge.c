@@ -25,6 +25,13 @@ static const struct ipc_field judge_reason_fields[] = {
 };
 static const struct ipc_shape judge_reason_shape = IPC_SHAPE(struct judge_reason, judge_reason_fields);
 
+static const struct ipc_field judge_dkim_fields[] = {
+    IPC_TEXT(struct judge_dkim, domain, 255),
+    IPC_TEXT(struct judge_dkim, selector, 255),
+    IPC_NUM(struct judge_dkim, U8, result),
+};
+static const struct ipc_shape judge_dkim_shape = IPC_SHAPE(struct judge_dkim, judge_dkim_fields);
+
 static const struct ipc_field judge_verdict_fields[] = {
     IPC_ENUM(struct judge_verdict, U8, action, JUDGE_REJECT),
     IPC_NUM(struct judge_verdict, U32, code),
@@ -34,6 +41,19 @@ static const struct ipc_field judge_verdict_fields[] = {
     IPC_TEXT(struct judge_verdict, prefix, PREFIX_MAX),
     IPC_TEXT(struct judge_verdict, message_id, 1000),
     IPC_ITEMS(struct judge_verdict, senders, n_senders, 512, &judge_rcpt_shape),
+    IPC_NUM(struct judge_verdict, BOOL, judged),
+    IPC_NUM(struct judge_verdict, U8, iprev),
+    IPC_NUM(struct judge_verdict, U8, spf),
+    IPC_NUM(struct judge_verdict, U8, arc),
+    IPC_NUM(struct judge_verdict, U8, dmarc),
+    IPC_TEXT(struct judge_verdict, iprev_name, 255),
+    IPC_TEXT(struct judge_verdict, spf_domain, 255),
+    IPC_TEXT(struct judge_verdict, author, 255),
+    IPC_NUM(struct judge_verdict, U8, policy),
+    IPC_NUM(struct judge_verdict, U8, applied),
+    IPC_NUM(struct judge_verdict, U8, override_type),
+    IPC_NUM(struct judge_verdict, BOOL, replayed),
+    IPC_ITEMS(struct judge_verdict, dkim, n_dkim, JUDGE_DKIM_MAX, &judge_dkim_shape),
 };
 static const struct ipc_shape judge_verdict_shape = IPC_SHAPE(struct judge_verdict, judge_verdict_fields);
 

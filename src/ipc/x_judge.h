@@ -36,6 +36,13 @@ struct judge_reason {
     slice text;
 };
 
+/* One signature and what became of it. */
+struct judge_dkim {
+    slice domain, selector;
+    uint8_t result;
+};
+#define JUDGE_DKIM_MAX 10
+
 struct judge_verdict {
     uint8_t action; /* enum judge_action */
     uint32_t code;  /* SMTP reply when not accept */
@@ -48,6 +55,20 @@ struct judge_verdict {
     const struct judge_rcpt
         *senders; /* outbound: every From and Sender address, to be checked with directory */
     size_t n_senders;
+
+    /* Inbound: what was found out about where it comes from, as values (THREATS 21). Results are numbers of
+     * enum auth_result (core/auth/auth.h), policies of enum dmarc_policy; domains are lower-case A-labels or
+     * empty. */
+    bool judged;
+    uint8_t iprev, spf, arc, dmarc;
+    slice iprev_name, spf_domain;
+    slice author;                  /* the domain of From that dmarc is about */
+    uint8_t policy;                /* that the author's domain publishes */
+    uint8_t applied;               /* what of it was done */
+    uint8_t override_type;         /* enum authentication_override (policy/authentication.h) */
+    bool replayed;                 /* the same signature came too often: no credit for it */
+    const struct judge_dkim *dkim; /* every signature, in the order of the header */
+    size_t n_dkim;
 };
 
 extern const struct ipc_channel x_judge_channel;
