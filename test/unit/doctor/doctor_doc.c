@@ -1,0 +1,56 @@
+/* Prints docs/doctor.md from the table of findings; with a file as argument, says whether that file is what
+ * would be printed: build/test/unit/doctor/doctor_doc > docs/doctor.md */
+#include "policy/doctor/finding.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const doc_intro =
+    "# What doctor can find\n\n"
+    "Written by `test/unit/doctor/doctor_doc.c` from the table in `src/policy/doctor/finding.h`; a test "
+    "compares "
+    "them.\n\n"
+    "`posthorn doctor [DOMAIN] [--json]` looks at this server as a stranger does: it asks the name servers "
+    "of each "
+    "domain itself (not a cache), connects to each port, reads the certificates, checks our addresses "
+    "against "
+    "reverse names and blocklists. Role doctor does the same every hour, sends a probe through the whole "
+    "pipeline, "
+    "and writes to the administrator (`admin ADDRESS` in the configuration, else postmaster of the first "
+    "domain) "
+    "once for each change. Exit status: 0 nothing but notes, 1 warnings, 2 errors.\n\n"
+    "In JSON each finding has `id` (the word below, stable), `severity`, `subject` (the domain, host, "
+    "address or "
+    "port it is about), `what`, `why`, `mend` (the exact record in zone form, or a command), `evidence` "
+    "(what was "
+    "seen), `since`.\n\n"
+    "What doctor does not know: how old a domain is (that is in registries only, which it does not ask), and "
+    "whether a firewall lets others in when it lets us in: it looks from this machine.\n\n"
+    "| id | severity | what | why it matters |\n|---|---|---|---|\n";
+
+int main(int argc, char **argv)
+{
+    struct buf b = {.max = 1 << 20};
+    int status = 0;
+    (void)buf_str(&b, doc_intro);
+    for (size_t i = 0; i < FINDING__COUNT; i++)
+        (void)buf_print(&b, "| `%s` | %s | %s | %s |\n", finding_rows[i].word,
+                        finding_severity_name(finding_rows[i].severity), finding_rows[i].title,
+                        finding_rows[i].why);
+    if (argc < 2) {
+        fwrite(b.p, 1, b.n, stdout);
+    } else {
+        char *have = malloc(1 << 20);
+        FILE *f = fopen(argv[1], "rb");
+        size_t n = f && have ? fread(have, 1, 1 << 20, f) : 0;
+        if (f)
+            fclose(f);
+        if (!slice_eq(slice_of(have, n), buf_view(&b))) {
+            fprintf(stderr, "%s is not what the table says; print it anew with this program\n", argv[1]);
+            status = 1;
+        }
+        free(have);
+    }
+    buf_done(&b);
+    return status;
+}
