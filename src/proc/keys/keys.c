@@ -1,7 +1,8 @@
-/* The shell of key_store: loads what the supervisor hands over, answers edges and the relay. */
+/* keys: loads what the supervisor hands over, and decides who may ask for what. */
 #include "proc/keys/keys.h"
 
 #include "base/secret.h"
+#include "crypto/digest.h"
 #include "ipc/doctor_keys.h"
 #include "ipc/x_keys.h"
 #include "sys/clock.h"
@@ -57,8 +58,13 @@ static enum err keys_load(struct key_store *s, int cert_fd, int key_fd, struct e
 
 static enum err keys_prepare(struct role_self *r, struct err_detail *detail)
 {
+    struct keys *k = calloc(1, sizeof *k);
+    must(k);
+    k->role = r;
     struct key_store *s = key_store_new();
-    r->state = s;
+    k->tls = s;
+    r->state = k;
+    digest_warm_up();
     CLEANUP(fd_done) int cert = role_file(r, "tls-cert");
     CLEANUP(fd_done) int key = role_file(r, "tls-key");
     if (cert < 0 || key < 0)
@@ -82,8 +88,7 @@ static enum err keys_prepare(struct role_self *r, struct err_detail *detail)
 
 static enum err keys_start(struct role_self *r, struct err_detail *detail)
 {
-    (void)r, (void)detail;
-    return OK;
+    return dkim_start(r->state, detail);
 }
 
 static void keys_certificates(struct key_store *s, struct chan *c, uint64_t id)
@@ -116,23 +121,62 @@ static void keys_sign(struct key_store *s, struct chan *c, uint64_t id, const st
     buf_done(&out);
 }
 
+static void keys_refuse(struct chan *c, uint64_t id, uint16_t type)
+{
+    struct signature no = {.err = ERR_DENIED};
+    struct dkim_keys none = {0};
+    if (type == X_KEYS_SIGN || type == X_KEYS_DKIM_SIGN)
+        IGNORE_RESULT(chan_reply(c, id, X_KEYS_SIGNATURE, &no, NULL, 0), "who asked is gone");
+    else
+        IGNORE_RESULT(chan_reply(c, id, X_KEYS_DKIM, &none, NULL, 0), "who asked is gone");
+}
+
+/* Who may ask what: the role at the other end was named by the supervisor. */
 static void keys_message(struct role_self *r, struct role_peer *peer, uint16_t type, uint64_t id,
                          const void *message, int *fds, size_t n_fds)
 {
+    struct keys *k = r->state;
     (void)fds, (void)n_fds;
-    if (peer->def == &doctor_keys_channel && peer->chan && type == DOCTOR_KEYS_CERTIFICATES_ASK)
-        keys_digests(r->state, peer->chan, id);
-    if (peer->def != &x_keys_channel || !peer->chan)
+    if (!peer->chan)
         return;
-    if (type == X_KEYS_CERTIFICATES_ASK)
-        keys_certificates(r->state, peer->chan, id);
-    else if (type == X_KEYS_SIGN)
-        keys_sign(r->state, peer->chan, id, message);
+    if (peer->def == &doctor_keys_channel && type == DOCTOR_KEYS_CERTIFICATES_ASK)
+        keys_digests(k->tls, peer->chan, id);
+    else if (peer->def == &doctor_keys_channel)
+        dkim_doctor(k, peer->chan, type, id, message);
+    else if (peer->def != &x_keys_channel)
+        return;
+    else if (type == X_KEYS_CERTIFICATES_ASK)
+        keys_certificates(k->tls, peer->chan, id);
+    else if (type == X_KEYS_SIGN && (peer->role == ROLE_EDGE || peer->role == ROLE_RELAY))
+        keys_sign(k->tls, peer->chan, id, message);
+    else if (type != X_KEYS_SIGN && peer->role == ROLE_JUDGE)
+        dkim_judge(k, peer->chan, type, id, message);
+    else
+        keys_refuse(peer->chan, id, type);
+}
+
+static void keys_peer(struct role_self *r, struct role_peer *peer)
+{
+    if (peer->def == &doctor_keys_channel && !peer->chan)
+        dkim_doctor_gone(r->state);
+}
+
+/* A key that is being made is finished or lost; nothing was promised. */
+static void keys_drain(struct role_self *r, time_ms ms)
+{
+    struct keys *k = r->state;
+    (void)ms;
+    dkim_end(k);
+    key_store_free(&k->tls);
+    role_exit(r);
 }
 
 static void keys_status(struct role_self *r)
 {
-    role_fact(r, "keys", "%zu", key_store_count(r->state));
+    const struct keys *k = r->state;
+    role_fact(r, "keys", "%zu", key_store_count(k->tls));
+    role_fact(r, "mail keys", "%zu", k->dkim ? dkim_store_count(k->dkim) : 0);
+    role_fact(r, "mail signatures", "%llu", (unsigned long long)k->signed_count);
 }
 
 const struct role_spec keys_spec = {
@@ -141,5 +185,7 @@ const struct role_spec keys_spec = {
     .prepare = keys_prepare,
     .start = keys_start,
     .on_message = keys_message,
+    .on_peer = keys_peer,
+    .on_drain = keys_drain,
     .on_status = keys_status,
 };
