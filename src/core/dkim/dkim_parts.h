@@ -150,6 +150,14 @@ enum auth_result dkim_key_check(struct dkim_keys_cache *cache, const struct dkim
                                 const uint8_t digest[DIGEST_SHA256_SIZE], slice signature, struct arena *a,
                                 unsigned *out_bits, slice *out_reason);
 
+/* --- verify.c: one hash of the body for DKIM and ARC --- */
+
+/* Has v hash this form of the body too, for somebody else; before the first piece. False at the arena's cap.
+ */
+NODISCARD bool dkim_verify_body_want(struct dkim_verify *v, enum dkim_canon canon);
+/* The digest of that form, after dkim_verify_body_end(); it was wanted. */
+const uint8_t *dkim_verify_body_digest(const struct dkim_verify *v, enum dkim_canon canon);
+
 /* printf into the arena; an empty slice at its cap. */
 slice dkim_words(struct arena *a, const char *format, ...) FORMAT(2, 3);
 

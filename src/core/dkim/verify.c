@@ -83,6 +83,18 @@ void dkim_verify_body_end(struct dkim_verify *v)
             dkim_body_hash_end(&v->bodies[i]->hash, v->bodies[i]->digest);
 }
 
+bool dkim_verify_body_want(struct dkim_verify *v, enum dkim_canon canon)
+{
+    must(!v->body_ended);
+    return verify_want_body(v, canon);
+}
+
+const uint8_t *dkim_verify_body_digest(const struct dkim_verify *v, enum dkim_canon canon)
+{
+    must(v->body_ended && v->bodies[canon]);
+    return v->bodies[canon]->digest;
+}
+
 /* True when the answers to all questions are there. */
 static bool verify_ask(struct dkim_verify *v, struct dns_table *dns)
 {
