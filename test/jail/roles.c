@@ -42,12 +42,15 @@ static void played_file(struct played *p, const char *name, int fd)
     fd_done(&fd);
 }
 
+/* A new one, or the one it had before. */
 static void played_folder(struct played *p)
 {
     struct control_folder m = {SLICE("data")};
     int fd;
-    (void)snprintf(p->folder, sizeof p->folder, "/tmp/posthorn-jail-XXXXXX");
-    assert_non_null(mkdtemp(p->folder));
+    if (!p->folder[0]) {
+        (void)snprintf(p->folder, sizeof p->folder, "/tmp/posthorn-jail-XXXXXX");
+        assert_non_null(mkdtemp(p->folder));
+    }
     fd = open(p->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(fd >= 0);
     played_send(p, CONTROL_FOLDER, &m, fd);
@@ -87,11 +90,10 @@ static int played_control_socket(struct played *p)
     return fd;
 }
 
-void played_start(struct played *p, enum role role)
+static void played_run(struct played *p, enum role role)
 {
     char path[4096];
     int fds[2];
-    *p = (struct played){.role = role, .control = -1};
     assert_int_equal(chan_pair(fds), OK);
     (void)snprintf(path, sizeof path, "%s/posthorn-%s", played_build, role_name(role));
     p->pid = fork();
@@ -118,6 +120,18 @@ void played_start(struct played *p, enum role role)
     }
     if (role == ROLE_DIRECTORY)
         played_file(p, "control-socket", played_control_socket(p));
+}
+
+void played_start(struct played *p, enum role role)
+{
+    *p = (struct played){.role = role, .control = -1};
+    played_run(p, role);
+}
+
+void played_again(struct played *p)
+{
+    fd_done(&p->control);
+    played_run(p, p->role);
 }
 
 int played_channel(struct played *p, enum role peer, const struct ipc_channel *def, bool it_asks)

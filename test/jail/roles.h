@@ -23,6 +23,8 @@ extern const char *played_build;
  * temporary directory (for roles with a folder), TLS files for keys, the control socket for directory. Not
  * yet START. */
 void played_start(struct played *p, enum role role);
+/* Starts another process in the place of one that has ended: the same folder. Not for directory. */
+void played_again(struct played *p);
 void played_setting(struct played *p, const char *name, const char *value);
 /* Gives it one end of a new channel to a peer we play; returns ours. */
 int played_channel(struct played *p, enum role peer, const struct ipc_channel *def, bool it_asks);
