@@ -195,8 +195,10 @@ static void others_are_answered_meanwhile(void **state)
     }
     while (next(h, "many.test,s20")->err == ERR_NOT_FOUND) { /* s21 is made last */
         const struct signature *m = sign_mail(h, h->judge, "example.org", "first");
+        enum err e;
         assert_true(m->err == OK || m->err == ERR_BUSY); /* busy: as many as a second may have */
-        assert_int_equal(sign_handshake(h, h->edge), OK);
+        e = sign_handshake(h, h->edge);
+        assert_true(e == OK || e == ERR_BUSY);
         between++;
     }
     assert_true(between > 3);
