@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     }
     for (uint16_t t = 1; t < 256 && !type; t++)
         type = strcmp(dns_type_name(t), argv[4]) == 0 ? t : 0;
-    must(type && dns_name_parse(slice_str(argv[3]), &name) == OK);
+    must(type && dns_name_parse_odd(slice_str(argv[3]), &name) == OK);
     if (dns_ctx_new(&o, &ctx, &detail)) {
         fprintf(stderr, "%s\n", detail.text);
         return 1;

@@ -19,7 +19,7 @@ SOA = "@ 60 SOA ns.{z}. post.{z}. 1 60 60 3600 60\n@ 60 NS ns\nns 60 A 127.0.0.1
 ZONES = {
     "secure.test": SOA + "@ 60 MX 10 mx\nmx 60 A {ip}\n@ 60 TXT \"one\" \"two\"\nalias 60 CNAME mx\n",
     "bogus.test": SOA + "@ 60 MX 10 mx\nmx 60 A {ip}\n",
-    "insecure.test": SOA + "@ 60 MX 10 mx2\n@ 60 MX 5 mx1\nmx1 60 A {ip}\nmx2 60 A {ip}\nnomx 60 A {ip}\nnohost 60 MX 5 missing\n"
+    "insecure.test": SOA + "@ 60 MX 10 mx2\n@ 60 MX 5 mx1\nmx1 60 A {ip}\nmx2 60 A {ip}\nnomx 60 A {ip}\nnohost 60 MX 5 missing\na\\043b\\064c\\061d 60 A {ip}\n"
                            "self 60 MX 5 mail.demo.test.\ninner 60 MX 5 inside\ninside 60 A 127.0.0.1\ninside 60 AAAA ::1\n"
                            "large 60 TXT " + " ".join('"' + "x" * 250 + '"' for _ in range(30)) + "\n",
     "null.test": SOA + "@ 60 MX 0 .\n",

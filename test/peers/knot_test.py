@@ -52,6 +52,11 @@ class Resolver(unittest.TestCase):
         self.assertEqual(ask(self.knot, "missing.insecure.test", "MX"), ("not_found", "insecure", []))
         self.assertEqual(ask(self.knot, "nomx.insecure.test", "MX"), ("ok", "insecure", []))
 
+    def test_odd_names_are_asked_for(self):
+        """SPF macros make them (RFC 7208 §7.3)."""
+        self.assertEqual(ask(self.knot, "a+b@c=d.insecure.test", "A"), ("ok", "insecure", [bytes([192, 0, 2, 7])]))
+        self.assertEqual(ask(self.knot, "a b/c.insecure.test", "A"), ("not_found", "insecure", []))
+
     def test_large_answers_come_by_tcp(self):
         error, _, rrs = ask(self.knot, "large.insecure.test", "TXT")
         self.assertEqual((error, len(rrs), len(rrs[0])), ("ok", 1, 30 * 251))

@@ -28,7 +28,7 @@ static bool dns_packet_u16(struct dns_packet_walk *w, uint16_t *out)
 static enum err dns_packet_record(struct dns_packet_walk *w, struct dns_packet_record *out)
 {
     uint16_t ttl_high, ttl_low, n;
-    enum err e = dns_name_read(w->message, &w->at, &out->owner);
+    enum err e = dns_name_read_odd(w->message, &w->at, &out->owner);
     if (e && e != ERR_UNSUPPORTED)
         return e;
     out->odd = e != OK;
@@ -104,7 +104,7 @@ static enum err dns_packet_head(struct dns_packet_walk *w, const struct dns_name
         ok = ok && dns_packet_u16(w, &out_counts[i]);
     if (!ok || !(flags & 0x8000) || out_counts[0] != 1)
         return ERR_SYNTAX;
-    e = dns_name_read(w->message, &w->at, &name);
+    e = dns_name_read_odd(w->message, &w->at, &name);
     if (e)
         return ERR_SYNTAX; /* also what we could not have asked */
     if (!dns_packet_u16(w, &qtype) || !dns_packet_u16(w, &qclass) || qtype != type ||

@@ -53,7 +53,7 @@ static void resolver_message(struct role_self *r, struct role_peer *peer, uint16
     (void)r, (void)fds, (void)n_fds;
     if (type != X_RESOLVER_RESOLVE)
         return;
-    if (dns_name_parse(m->name, &name)) {
+    if (dns_name_parse_odd(m->name, &name)) {
         const struct resolved bad = {.err = ERR_NOT_FOUND, .text = SLICE("this cannot be a name in the DNS")};
         IGNORE_RESULT(chan_reply(peer->chan, id, X_RESOLVER_RESOLVED, &bad, NULL, 0), "as above");
         return;
