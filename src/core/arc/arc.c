@@ -41,6 +41,13 @@ static bool arc_few(const struct arc_verify *v)
     return v->chain.n <= ARC_AT_ONCE;
 }
 
+static void arc_want_body(struct arc_verify *v, const struct arc_set *s)
+{
+    v->wanted[s->body_canon] = true;
+    if (s->canon_unsaid)
+        v->wanted[DKIM_RELAXED] = true;
+}
+
 struct arc_verify *arc_verify_begin(slice header, struct arena *a)
 {
     struct arc_verify *v = ARENA_NEW(a, struct arc_verify);
@@ -53,7 +60,7 @@ struct arc_verify *arc_verify_begin(slice header, struct arena *a)
     if (v->chain.n == 0 || v->chain.broken.n)
         return v;
     for (size_t i = arc_few(v) ? 0 : v->chain.n - 1; i < v->chain.n; i++)
-        v->wanted[v->chain.sets[i].body_canon] = true;
+        arc_want_body(v, &v->chain.sets[i]);
     for (size_t i = 0; i < ARRAY_LEN(v->bodies); i++) {
         if (!v->wanted[i])
             continue;
@@ -93,10 +100,10 @@ void arc_verify_body_end(struct arc_verify *v)
             dkim_body_hash_end(&v->bodies[i]->hash, v->bodies[i]->digest);
 }
 
-static bool arc_body_right(const struct arc_verify *v, const struct arc_set *s)
+static bool arc_body_right(const struct arc_verify *v, const struct arc_set *s, enum dkim_canon canon)
 {
-    const uint8_t *digest = v->bodies[s->body_canon] ? v->bodies[s->body_canon]->digest
-                                                     : dkim_verify_body_digest(v->dkim, s->body_canon);
+    const uint8_t *digest =
+        v->bodies[canon] ? v->bodies[canon]->digest : dkim_verify_body_digest(v->dkim, canon);
     return memcmp(digest, s->body_digest, DIGEST_SHA256_SIZE) == 0;
 }
 
@@ -161,23 +168,35 @@ static enum auth_step arc_check(struct arc_verify *v, const struct arc_signature
     return AUTH_DONE;
 }
 
+static enum auth_step arc_check_message_as(struct arc_verify *v, const struct arc_set *s,
+                                           enum dkim_canon header, enum dkim_canon body,
+                                           struct dns_table *dns, struct dkim_keys_cache *cache,
+                                           struct arc_found *out)
+{
+    *out = (struct arc_found){0};
+    if (!arc_body_right(v, s, body)) {
+        out->why = SLICE("the body was changed after sealing");
+        return AUTH_DONE;
+    }
+    dkim_header_hash_begin(&v->header, header);
+    dkim_fields_hash(&v->fields, s->h, &v->header);
+    dkim_header_hash_signature(&v->header, s->ams_signature.raw, s->ams_signature.b);
+    return arc_check(v, &s->ams_signature, dns, cache, out);
+}
+
 /* ARC-Message-Signature: a DKIM signature by another name (RFC 8617 §4.1.2). */
 static enum auth_step arc_check_message(struct arc_verify *v, const struct arc_set *s, struct dns_table *dns,
                                         time_ms now, struct dkim_keys_cache *cache, struct arc_found *out)
 {
-    *out = (struct arc_found){0};
+    enum auth_step step;
     if (s->expires_at && now >= s->expires_at) {
-        out->why = SLICE("it has expired (x=)");
+        *out = (struct arc_found){.why = SLICE("it has expired (x=)")};
         return AUTH_DONE;
     }
-    if (!arc_body_right(v, s)) {
-        out->why = SLICE("the body was changed after sealing");
-        return AUTH_DONE;
-    }
-    dkim_header_hash_begin(&v->header, s->header_canon);
-    dkim_fields_hash(&v->fields, s->h, &v->header);
-    dkim_header_hash_signature(&v->header, s->ams_signature.raw, s->ams_signature.b);
-    return arc_check(v, &s->ams_signature, dns, cache, out);
+    step = arc_check_message_as(v, s, s->header_canon, s->body_canon, dns, cache, out);
+    if (step == AUTH_DONE && !out->right && s->canon_unsaid)
+        step = arc_check_message_as(v, s, DKIM_RELAXED, DKIM_RELAXED, dns, cache, out);
+    return step;
 }
 
 /* ARC-Seal: over all sets up to its own, in the order AAR, AMS, AS (RFC 8617 §5.1.1), always relaxed. */

@@ -110,6 +110,7 @@ static const char *arc_ams_read(const struct tag_list *tags, const struct dkim_f
         return "l= is not accepted: what follows the signed part could be anybody's";
     set->h = *h;
     set->header_canon = set->body_canon = DKIM_SIMPLE;
+    set->canon_unsaid = !c;
     why = arc_signature_read(tags, field, a, &set->ams_signature, full);
     if (!why)
         why = dkim_tag_digest(*bh, set->body_digest);

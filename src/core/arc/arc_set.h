@@ -31,6 +31,8 @@ struct arc_set {
     enum arc_cv cv;
     struct arc_signature ams_signature;
     enum dkim_canon header_canon, body_canon;
+    bool canon_unsaid; /* no c=: simple/simple as in DKIM; but relaxed/relaxed was the rule in ARC's drafts,
+                          for which there are signers and the public suite, so that is tried too */
     slice h;
     uint8_t body_digest[DIGEST_SHA256_SIZE];
     time_ms expires_at; /* 0: not said */
