@@ -1,5 +1,7 @@
 #include "policy/authentication.h"
 
+#include "core/mail/header.h"
+
 #define SENTENCE_MAX   240 /* bytes of one reason; a core's longer words are cut */
 #define REPLY_MAX      480 /* bytes of the text of a refusal */
 #define SIGNATURES_MAX 4   /* told one by one */
@@ -200,7 +202,10 @@ static bool rcpts_trust(const struct authentication_policy *p, slice sealer)
 
 static bool arc_could_help(const struct auth_results *r)
 {
-    return r->arc.result == AUTH_PASS && r->arc.sets > 0 && r->arc.first_dmarc_pass;
+    /* and what the first sealer saw pass was the author whom DMARC is about, not one that somebody put into From
+     * on the way */
+    return r->arc.result == AUTH_PASS && r->arc.sets > 0 && r->arc.first_dmarc_pass &&
+           (r->arc.first_dmarc_from.n == 0 || slice_eq(r->arc.first_dmarc_from, r->dmarc.author));
 }
 
 /* Every sealer passed on what the one before said, so each of them must be trusted. NULL: all are; else the
@@ -327,4 +332,41 @@ bool authentication_decide(const struct auth_results *r, const struct authentica
     }
     buf_done(&w.text);
     return !w.full;
+}
+
+/* ---- forged results */
+
+static bool is_forged(const struct header_field *f, slice hostname)
+{
+    return slice_eq_nocase(f->name, SLICE("Authentication-Results")) &&
+           auth_results_is_ours(f->value, hostname);
+}
+
+bool authentication_remove_forged(slice message, const struct mail_limits *limits, slice hostname,
+                                  struct arena *a, struct verdict *v)
+{
+    slice block = slice_sub(message, 0, header_end(message)), *keep;
+    const uint8_t *from = message.p;
+    size_t forged = 0, n = 0;
+    struct header_iter it = header_iter(block, limits);
+    struct header_field f;
+    while (header_next(&it, &f))
+        forged += is_forged(&f, hostname);
+    if (forged == 0)
+        return true;
+    keep = ARENA_ARRAY(a, forged + 1, slice);
+    if (!keep)
+        return false;
+    it = header_iter(block, limits);
+    while (header_next(&it, &f)) {
+        if (!is_forged(&f, hostname))
+            continue;
+        keep[n++] = slice_of(from, (size_t)(f.raw.p - from));
+        from = f.raw.p + f.raw.n;
+    }
+    keep[n++] = slice_of(from, (size_t)(message.p + message.n - from));
+    v->keep = keep;
+    v->n_keep = n;
+    verdict_reason(v, SLICE("an Authentication-Results field that pretended to be ours was removed"));
+    return true;
 }

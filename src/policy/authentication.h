@@ -16,6 +16,7 @@
 #define POSTHORN_POLICY_AUTHENTICATION_H
 
 #include "core/auth/auth_results.h"
+#include "core/mail/limits.h"
 #include "policy/verdict.h"
 
 /* A known forwarder: a network, or the name of a machine or of the domain above it. */
@@ -61,6 +62,10 @@ bool authentication_wants_rcpts(const struct auth_results *r, const struct authe
  */
 NODISCARD bool authentication_decide(const struct auth_results *r, const struct authentication_policy *p,
                                      struct arena *a, struct verdict *v, struct authentication_applied *out);
+/* Takes Authentication-Results fields that claim to be ours out of the message, as pieces of it in v->keep,
+ * with a reason (RFC 8601 §5, THREATS 21). Nothing happens when there is none. False at the arena's cap. */
+NODISCARD bool authentication_remove_forged(slice message, const struct mail_limits *limits, slice hostname,
+                                            struct arena *a, struct verdict *v);
 /* Without a message: only the words for SPF and iprev. False at the arena's cap. */
 NODISCARD bool authentication_envelope(const struct auth_results *r, struct arena *a, struct verdict *v);
 

@@ -17,6 +17,35 @@ slice role_setting(const struct role_self *r, const char *name, size_t nth)
     return slice_eq(slice_str(name), SLICE("hostname")) ? SLICE("mx.a.test") : (slice){0};
 }
 
+/* There are no other roles here: no DNS, no directory, no keys. */
+enum err role_call(struct role_self *r, enum role peer, uint16_t type, const void *message, const int *fds,
+                   size_t n_fds, time_ms ms, chan_reply_fn fn, void *arg)
+{
+    (void)r, (void)peer, (void)type, (void)message, (void)fds, (void)n_fds, (void)ms, (void)fn, (void)arg;
+    return ERR_BUSY;
+}
+
+void role_forget(struct role_self *r, void *arg)
+{
+    (void)r, (void)arg;
+}
+
+struct chan *role_chan(struct role_self *r, enum role peer, unsigned index)
+{
+    (void)r, (void)peer, (void)index;
+    return NULL;
+}
+
+void role_tell(struct role_self *r, struct journal_event event)
+{
+    (void)r, (void)event;
+}
+
+void role_fact(struct role_self *r, const char *name, const char *format, ...)
+{
+    (void)r, (void)name, (void)format;
+}
+
 struct world {
     struct loop *loop;
     struct role_self role;
@@ -109,8 +138,15 @@ static void answers_questions(void **state)
 
     ask(&w, "From: a@b\r\n\r\nhello\r\n", false, true);
     assert_int_equal(w.action, JUDGE_ACCEPT);
-    assert_string_equal(w.prefix, "");
+    assert_non_null(strstr(w.prefix, "Authentication-Results: mx.a.test;"));
+    assert_non_null(strstr(w.prefix, "dmarc=temperror")); /* nobody answers for the DNS */
     assert_string_equal(w.body, "");
+
+    ask(&w,
+        "From: a@b\r\nAuthentication-Results: MX.A.TEST (really);\r\n dmarc=pass\r\nTo: c@d\r\n\r\nhello\r\n",
+        false, true); /* THREATS 21 */
+    assert_int_equal(w.action, JUDGE_ACCEPT);
+    assert_string_equal(w.body, "From: a@b\r\nTo: c@d\r\n\r\nhello\r\n");
 
     ask(&w, "From: a@b\r\nFrom: c@d\r\n\r\nhello\r\n", false, true);
     assert_int_equal(w.action, JUDGE_REJECT);
@@ -128,10 +164,10 @@ static void answers_questions(void **state)
     assert_int_equal(w.action, JUDGE_DEFER);
     assert_int_equal(w.code, 451);
 
+    judge_done(&w.role);
     chan_free(w.asker);
     chan_free(w.peer.chan);
     loop_free(w.loop);
-    judge_done(&w.role);
 }
 
 int main(void)

@@ -1,0 +1,57 @@
+/* dns: the judge's questions to the DNS: asked once however many messages want the answer, and kept for a
+ * little while, so that a busy sender costs no round trips and name servers that are dead do not hold up
+ * every message.
+ *
+ * What it is: one bounded table of questions, open and answered. What it is not: the cache of the DNS;
+ * resolver has that, and with it the truth about TTLs. Answers stay DNS_KEEP_MS at most, failures
+ * DNS_KEEP_FAILED_MS.
+ *
+ * A message is an asker. When answers came it is called back, not inside the call in which it asked. When
+ * time is up it gives up: what is open is answered DNS_ANSWER_TIMEOUT, and what it asks later too.
+ *
+ * Limits: DNS_ENTRIES_MAX questions, DNS_BYTES_MAX of answers; the ones used longest ago go first. While
+ * resolver is away a question waits for it, as long as its askers do. */
+#ifndef POSTHORN_PROC_JUDGE_DNS_H
+#define POSTHORN_PROC_JUDGE_DNS_H
+
+#include "base/list.h"
+#include "core/dns/dns_table.h"
+#include "ipc/role.h"
+
+#define DNS_ENTRIES_MAX    8192
+#define DNS_BYTES_MAX      ((size_t)8 << 20)
+#define DNS_KEEP_MS        (60 * MS_SECOND)
+#define DNS_KEEP_FAILED_MS (5 * MS_SECOND)
+#define DNS_ASK_MS         (10 * MS_SECOND) /* for one message, all of its questions */
+#define DNS_ASK_DEAD_MS    (1 * MS_SECOND)  /* the same while nothing at all is answered */
+
+struct judge_dns;
+
+struct judge_asker {
+    struct dns_table *table;
+    void (*came)(void *arg); /* some answers are there */
+    void *arg;
+    struct list waits; /* inside */
+    bool late;         /* gave up */
+};
+
+struct judge_dns *judge_dns_new(struct role_self *role);
+void judge_dns_free(struct judge_dns **d);
+void judge_asker_init(struct judge_asker *a, struct dns_table *table, void (*came)(void *arg), void *arg);
+/* Sends what the table noted. The number of questions that were answered at once: when it is not 0 the core
+ * can be run again at once. */
+size_t judge_dns_ask(struct judge_dns *d, struct judge_asker *a);
+/* Time is up. */
+void judge_dns_give_up(struct judge_dns *d, struct judge_asker *a);
+/* It waits for nothing any more; before its table goes. */
+void judge_asker_done(struct judge_asker *a);
+/* How long a message should wait for the DNS now. */
+time_ms judge_dns_patience_ms(const struct judge_dns *d);
+
+struct judge_dns_facts {
+    uint64_t asked, found; /* questions that went to resolver; answered from here */
+    size_t kept, bytes;
+};
+void judge_dns_facts(const struct judge_dns *d, struct judge_dns_facts *out);
+
+#endif
