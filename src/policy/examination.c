@@ -109,6 +109,8 @@ struct examination *examination_begin(const struct examination_ask *ask, const s
     }
     x->dkim = dkim_verify_begin(ask->header, a);
     x->arc = arc_verify_begin(ask->header, a);
+    if (x->dkim && x->arc)
+        arc_verify_share(x->arc, x->dkim); /* one pass over the body for both */
     return x->dkim && x->arc && examination_authors(x, limits) ? x : NULL;
 }
 
