@@ -9,6 +9,8 @@
 #include "ipc/directory_relay.h"
 #include "ipc/directory_reporter.h"
 #include "ipc/doctor_keys.h"
+#include "ipc/doctor_nameserver.h"
+#include "ipc/reporter_journal.h"
 #include "ipc/tool_directory.h"
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
@@ -23,27 +25,18 @@
 #include "ipc/x_settings.h"
 
 const struct ipc_channel *const ipc_channels[] = {
-    &control_channel,
-    &x_directory_channel,
-    &x_accounts_channel,
-    &accounts_mother_channel,
-    &accounts_account_channel,
-    &directory_accounts_channel,
-    &x_judge_channel,
-    &x_relay_channel,
-    &x_keys_channel,
-    &x_resolver_channel,
-    &x_fetcher_channel,
-    &x_journal_channel,
-    &directory_relay_channel,
-    &directory_journal_channel,
-    &tool_directory_channel,
-    &x_settings_channel,
-    &doctor_keys_channel,
-    &directory_doctor_channel,
-    &directory_reporter_channel,
-    &x_intake_channel,
-    &x_reporter_channel,
+    &control_channel,          &x_directory_channel,
+    &x_accounts_channel,       &accounts_mother_channel,
+    &accounts_account_channel, &directory_accounts_channel,
+    &x_judge_channel,          &x_relay_channel,
+    &x_keys_channel,           &x_resolver_channel,
+    &x_fetcher_channel,        &x_journal_channel,
+    &directory_relay_channel,  &directory_journal_channel,
+    &tool_directory_channel,   &x_settings_channel,
+    &doctor_keys_channel,      &doctor_nameserver_channel,
+    &directory_doctor_channel, &directory_reporter_channel,
+    &x_intake_channel,         &x_reporter_channel,
+    &reporter_journal_channel,
 };
 const size_t ipc_channels_n = ARRAY_LEN(ipc_channels);
 

@@ -2,7 +2,9 @@
 #include "proc/journal/journal.h"
 
 #include "ipc/x_journal.h"
+#include "proc/journal/reports.h"
 #include "store/db.h"
+#include "sys/body.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/settle.h"
@@ -19,6 +21,7 @@
 
 struct journal_state {
     struct journal_db *db;
+    struct reports *reports;
     struct journal_answer answer;
     struct loop *loop;
     struct loop_timer commit, rest;
@@ -67,6 +70,7 @@ static void rest_due(void *arg)
 {
     struct journal_state *s = arg;
     journal_db_rest(s->db);
+    reports_rest(s->reports);
     settle();
 }
 
@@ -104,6 +108,42 @@ static void take_events(struct journal_state *s, enum role from, const struct jo
     wake(s);
 }
 
+/* ---- reports */
+
+#define REPORTS_ARENA     ((size_t)512 * 1024)
+#define REPORTS_BYTES_MAX ((uint64_t)256 << 20)
+
+static void keep_rows(struct journal_state *s, struct chan *c, uint16_t type, uint64_t id,
+                      const void *message, int fd)
+{
+    struct report_kept kept = {.err = ERR_DISK_FULL, .text = SLICE("the disk is nearly full")};
+    struct body body = {0};
+    enum err e = disk_is_low() ? ERR_DISK_FULL : body_map(fd, REPORT_ROWS_BYTES_MAX, &body);
+    if (!e)
+        e = type == REPORTER_JOURNAL_SEEN ? reports_seen(s->reports, body_view(&body), clock_unix())
+                                          : reports_add(s->reports, message, body_view(&body), clock_unix());
+    body_unmap(&body);
+    kept.known = e == ERR_EXISTS;
+    kept.err = kept.known ? OK : (uint32_t)e;
+    if (e != ERR_DISK_FULL)
+        kept.text = e && !kept.known ? slice_str(err_text(e)) : (slice){0};
+    if (e && !kept.known)
+        log_warning("a report could not be kept: %s", err_text(e));
+    IGNORE_RESULT(chan_reply(c, id, REPORTER_JOURNAL_KEPT, &kept, NULL, 0),
+                  "who asked is gone; it asks again");
+}
+
+static void tell_reports(struct journal_state *s, struct chan *c, uint64_t id, const struct report_ask *ask)
+{
+    struct arena a CLEANUP(arena_done);
+    struct report_page page = {0};
+    enum err e;
+    arena_init(&a, "reports page", REPORTS_ARENA);
+    e = reports_ask(s->reports, ask, &a, &page);
+    page.err = (uint32_t)e;
+    IGNORE_RESULT(chan_reply(c, id, REPORTER_JOURNAL_PAGE, &page, NULL, 0), "who asked is gone");
+}
+
 static void journal_message(struct role_self *r, struct role_peer *peer, uint16_t type, uint64_t id,
                             const void *message, int *fds, size_t n_fds)
 {
@@ -119,6 +159,12 @@ static void journal_message(struct role_self *r, struct role_peer *peer, uint16_
         commit(s); /* so that the answer holds what happened until now */
         journal_answer(&s->answer, s->db, message, &row);
         IGNORE_RESULT(chan_reply(peer->chan, id, DIRECTORY_JOURNAL_ROW, &row, NULL, 0), "who asked is gone");
+        loop_timer_after(&s->rest, REST_MS);
+    } else if (peer->def == &reporter_journal_channel && peer->chan) {
+        if (type == REPORTER_JOURNAL_ASK)
+            tell_reports(s, peer->chan, id, message);
+        else
+            keep_rows(s, peer->chan, type, id, message, fds[0]);
         loop_timer_after(&s->rest, REST_MS);
     }
 }
@@ -137,6 +183,9 @@ static enum err journal_start(struct role_self *r, struct err_detail *detail)
     limits.bytes_max = role_setting_u64(r, "journal-size", limits.bytes_max);
     db_setup();
     e = journal_db_open("journal.db", NULL, &limits, &s->db, &set_aside, detail);
+    if (!e)
+        e = reports_open("reports.db", NULL, &(struct reports_limits){limits.keep_days, REPORTS_BYTES_MAX},
+                         &s->reports, detail);
     if (e)
         return e;
     loop_timer_init(r->loop, &s->commit, commit_due, s);
@@ -163,6 +212,7 @@ static void journal_drain(struct role_self *r, time_ms ms)
     /* The other roles still tell us their end: the supervisor drains us last. */
     commit(s);
     journal_db_close(&s->db);
+    reports_close(&s->reports);
     role_exit(r);
 }
 
@@ -170,6 +220,7 @@ static void journal_status(struct role_self *r)
 {
     struct journal_state *s = r->state;
     role_fact(r, "events", "%llu", (unsigned long long)s->events);
+    role_fact(r, "reports", "%llu", (unsigned long long)reports_count(s->reports));
     role_fact(r, "waiting", "%zu", journal_db_pending(s->db));
     role_fact(r, "bytes", "%llu", (unsigned long long)journal_db_bytes(s->db));
     if (s->last)

@@ -7,6 +7,8 @@
 #include "ipc/directory_relay.h"
 #include "ipc/directory_reporter.h"
 #include "ipc/doctor_keys.h"
+#include "ipc/doctor_nameserver.h"
+#include "ipc/reporter_journal.h"
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
 #include "ipc/x_fetcher.h"
@@ -70,8 +72,10 @@ const struct wire wires[] = {
     {ROLE_REPORTER, ROLE_DIRECTORY, &x_settings_channel},
     {ROLE_REPORTER, ROLE_RESOLVER, &x_resolver_channel},
     {ROLE_REPORTER, ROLE_RELAY, &x_relay_channel},
+    {ROLE_REPORTER, ROLE_JOURNAL, &reporter_journal_channel},
     {ROLE_REPORTER, ROLE_JOURNAL, &x_journal_channel},
 
+    {ROLE_DOCTOR, ROLE_NAMESERVER, &doctor_nameserver_channel},
     {ROLE_NAMESERVER, ROLE_JOURNAL, &x_journal_channel},
 
     {ROLE_SUPERVISOR, ROLE_JOURNAL, &x_journal_channel},

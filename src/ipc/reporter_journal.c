@@ -1,0 +1,157 @@
+#include "ipc/reporter_journal.h"
+
+#define RESULT_LAST 7 /* of enum auth_result */
+#define REASON_LAST 7 /* of enum aggregate_reason */
+#define DKIM_MAX    10
+#define DOMAIN      255
+
+static const struct ipc_field report_head_fields[] = {
+    IPC_ENUM(struct report_head, U8, kind, REPORT_HEAD_TLS),
+    IPC_NUM(struct report_head, U64, mail_id),
+    IPC_TEXT(struct report_head, org, REPORT_TEXT_MAX),
+    IPC_TEXT(struct report_head, report_id, REPORT_TEXT_MAX),
+    IPC_TEXT(struct report_head, domain, DOMAIN),
+    IPC_TEXT(struct report_head, email, REPORT_TEXT_MAX),
+    IPC_TEXT(struct report_head, contact, REPORT_TEXT_MAX),
+    IPC_TEXT(struct report_head, author, DOMAIN),
+    IPC_NUM(struct report_head, I64, begin),
+    IPC_NUM(struct report_head, I64, end),
+    IPC_NUM(struct report_head, I64, taken_at),
+    IPC_NUM(struct report_head, U8, p),
+    IPC_NUM(struct report_head, U8, sp),
+    IPC_NUM(struct report_head, U8, np),
+    IPC_NUM(struct report_head, U8, adkim),
+    IPC_NUM(struct report_head, U8, aspf),
+    IPC_NUM(struct report_head, BOOL, testing),
+    IPC_TEXT(struct report_head, fo, REPORT_TEXT_MAX),
+    IPC_NUM(struct report_head, U64, messages),
+    IPC_NUM(struct report_head, U64, left_out),
+    IPC_TEXT(struct report_head, mistake, REPORT_TEXT_MAX),
+};
+static const struct ipc_shape report_head_shape = IPC_SHAPE(struct report_head, report_head_fields);
+
+static const struct ipc_field report_dkim_fields[] = {
+    IPC_TEXT(struct report_dkim, domain, DOMAIN),
+    IPC_TEXT(struct report_dkim, selector, DOMAIN),
+    IPC_ENUM(struct report_dkim, U8, result, RESULT_LAST),
+};
+static const struct ipc_shape report_dkim_shape = IPC_SHAPE(struct report_dkim, report_dkim_fields);
+
+static const struct ipc_field aggregate_row_fields[] = {
+    IPC_TEXT(struct aggregate_row, source, 16),
+    IPC_NUM(struct aggregate_row, U64, count),
+    IPC_ENUM(struct aggregate_row, U8, disposition, SEEN_REJECT),
+    IPC_ENUM(struct aggregate_row, U8, reason, REASON_LAST),
+    IPC_TEXT(struct aggregate_row, reason_comment, REPORT_TEXT_MAX),
+    IPC_NUM(struct aggregate_row, BOOL, dkim_aligned),
+    IPC_NUM(struct aggregate_row, BOOL, spf_aligned),
+    IPC_TEXT(struct aggregate_row, header_from, DOMAIN),
+    IPC_TEXT(struct aggregate_row, envelope_from, DOMAIN),
+    IPC_TEXT(struct aggregate_row, envelope_to, DOMAIN),
+    IPC_TEXT(struct aggregate_row, spf_domain, DOMAIN),
+    IPC_ENUM(struct aggregate_row, U8, spf, RESULT_LAST),
+    IPC_NUM(struct aggregate_row, BOOL, spf_of_helo),
+    IPC_ITEMS(struct aggregate_row, dkim, n_dkim, DKIM_MAX, &report_dkim_shape),
+};
+const struct ipc_shape aggregate_row_shape = IPC_SHAPE(struct aggregate_row, aggregate_row_fields);
+
+#define TLS_ROW_FIELDS(type, at)                                                                             \
+    IPC_TEXT(type, at policy_type, REPORT_TEXT_MAX), IPC_TEXT(type, at policy_domain, DOMAIN),               \
+        IPC_TEXT(type, at mx, REPORT_TEXT_MAX), IPC_NUM(type, U64, at good), IPC_NUM(type, U64, at failed),  \
+        IPC_TEXT(type, at result, REPORT_TEXT_MAX), IPC_TEXT(type, at sending_ip, 64),                       \
+        IPC_TEXT(type, at receiving_mx, DOMAIN), IPC_TEXT(type, at receiving_ip, 64),                        \
+        IPC_TEXT(type, at reason, REPORT_TEXT_MAX), IPC_NUM(type, U64, at count)
+
+static const struct ipc_field tls_row_fields[] = {TLS_ROW_FIELDS(struct tls_row, )};
+const struct ipc_shape tls_row_shape = IPC_SHAPE(struct tls_row, tls_row_fields);
+
+static const struct ipc_field failure_row_fields[] = {
+    IPC_TEXT(struct failure_row, source, 16),
+    IPC_TEXT(struct failure_row, failure, REPORT_TEXT_MAX),
+    IPC_TEXT(struct failure_row, delivery, REPORT_TEXT_MAX),
+    IPC_TEXT(struct failure_row, aligned, REPORT_TEXT_MAX),
+    IPC_TEXT(struct failure_row, user_agent, REPORT_TEXT_MAX),
+    IPC_TEXT(struct failure_row, header_from, DOMAIN),
+    IPC_TEXT(struct failure_row, mail_from, DOMAIN),
+    IPC_TEXT(struct failure_row, rcpt_to, DOMAIN),
+    IPC_TEXT(struct failure_row, dkim_domain, DOMAIN),
+    IPC_TEXT(struct failure_row, dkim_selector, DOMAIN),
+    IPC_NUM(struct failure_row, I64, arrived),
+    IPC_NUM(struct failure_row, U64, incidents),
+};
+const struct ipc_shape failure_row_shape = IPC_SHAPE(struct failure_row, failure_row_fields);
+
+static const struct ipc_field seen_row_fields[] = {
+    IPC_NUM(struct seen_row, I64, day),
+    IPC_TEXT(struct seen_row, author, DOMAIN),
+    IPC_TEXT(struct seen_row, policy_domain, DOMAIN),
+    IPC_TEXT(struct seen_row, record, 2048),
+    IPC_TEXT(struct seen_row, source, 16),
+    IPC_TEXT(struct seen_row, envelope_from, DOMAIN),
+    IPC_TEXT(struct seen_row, envelope_to, DOMAIN),
+    IPC_ENUM(struct seen_row, U8, spf, RESULT_LAST),
+    IPC_NUM(struct seen_row, BOOL, spf_of_helo),
+    IPC_TEXT(struct seen_row, spf_domain, DOMAIN),
+    IPC_ITEMS(struct seen_row, dkim, n_dkim, DKIM_MAX, &report_dkim_shape),
+    IPC_ENUM(struct seen_row, U8, dmarc, RESULT_LAST),
+    IPC_NUM(struct seen_row, BOOL, spf_aligned),
+    IPC_NUM(struct seen_row, BOOL, dkim_aligned),
+    IPC_ENUM(struct seen_row, U8, policy, 2),
+    IPC_ENUM(struct seen_row, U8, disposition, SEEN_REJECT),
+    IPC_ENUM(struct seen_row, U8, override_type, SEEN_OVERRIDE_FORWARDER),
+    IPC_TEXT(struct seen_row, override_comment, 256),
+    IPC_NUM(struct seen_row, U64, count),
+};
+const struct ipc_shape seen_row_shape = IPC_SHAPE(struct seen_row, seen_row_fields);
+
+static const struct ipc_field report_kept_fields[] = {
+    IPC_NUM(struct report_kept, U32, err),
+    IPC_TEXT(struct report_kept, text, TEXT_MAX),
+    IPC_NUM(struct report_kept, BOOL, known),
+};
+static const struct ipc_shape report_kept_shape = IPC_SHAPE(struct report_kept, report_kept_fields);
+
+static const struct ipc_field report_ask_fields[] = {
+    IPC_ENUM(struct report_ask, U8, question, REPORT_ASK__LAST),
+    IPC_TEXT(struct report_ask, domain, DOMAIN),
+    IPC_NUM(struct report_ask, I64, since),
+    IPC_NUM(struct report_ask, I64, until),
+    IPC_NUM(struct report_ask, U32, from),
+};
+static const struct ipc_shape report_ask_shape = IPC_SHAPE(struct report_ask, report_ask_fields);
+
+static const struct ipc_field report_org_fields[] = {
+    IPC_TEXT(struct report_org, org, REPORT_TEXT_MAX),
+    IPC_ENUM(struct report_org, U8, kind, REPORT_HEAD_TLS),
+    IPC_NUM(struct report_org, U64, reports),
+    IPC_NUM(struct report_org, U64, messages),
+    IPC_NUM(struct report_org, I64, begin),
+    IPC_NUM(struct report_org, I64, end),
+    IPC_NUM(struct report_org, U8, p),
+};
+static const struct ipc_shape report_org_shape = IPC_SHAPE(struct report_org, report_org_fields);
+
+static const struct ipc_field report_tls_fields[] = {IPC_TEXT(struct report_tls, org, REPORT_TEXT_MAX),
+                                                     TLS_ROW_FIELDS(struct report_tls, row.)};
+static const struct ipc_shape report_tls_shape = IPC_SHAPE(struct report_tls, report_tls_fields);
+
+static const struct ipc_field report_page_fields[] = {
+    IPC_NUM(struct report_page, U32, err),
+    IPC_ITEMS(struct report_page, orgs, n_orgs, REPORT_PAGE_ROWS, &report_org_shape),
+    IPC_ITEMS(struct report_page, sources, n_sources, REPORT_PAGE_ROWS, &aggregate_row_shape),
+    IPC_ITEMS(struct report_page, tls, n_tls, REPORT_PAGE_ROWS, &report_tls_shape),
+    IPC_ITEMS(struct report_page, failures, n_failures, REPORT_PAGE_ROWS, &failure_row_shape),
+    IPC_NUM(struct report_page, BOOL, more),
+};
+static const struct ipc_shape report_page_shape = IPC_SHAPE(struct report_page, report_page_fields);
+
+static const struct ipc_message reporter_journal_messages[] = {
+    {REPORTER_JOURNAL_REPORT, "report", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_KEPT, &report_head_shape, 1, 1},
+    {REPORTER_JOURNAL_KEPT, "kept", IPC_B, IPC_REPLY, 0, &report_kept_shape, 0, 0},
+    {REPORTER_JOURNAL_SEEN, "seen", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_KEPT, NULL, 1, 1},
+    {REPORTER_JOURNAL_ASK, "ask", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_PAGE, &report_ask_shape, 0, 0},
+    {REPORTER_JOURNAL_PAGE, "page", IPC_B, IPC_REPLY, 0, &report_page_shape, 0, 0},
+};
+
+const struct ipc_channel reporter_journal_channel = {"reporter_journal", 1, reporter_journal_messages,
+                                                     ARRAY_LEN(reporter_journal_messages), 64};
