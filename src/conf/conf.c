@@ -392,6 +392,122 @@ static void set_dns_update(struct conf_parse_state *st, const struct conf_line *
     conf_path_set(st, l, l->words[2], st->c->dns_update_key);
 }
 
+static const char *const conf_judge_names[] = {[CONF_FORWARDER] = "forwarder",
+                                               [CONF_ARC_SEALER] = "arc-sealer",
+                                               [CONF_DNSBL] = "dnsbl",
+                                               [CONF_DNSWL] = "dnswl"};
+static_assert(ARRAY_LEN(conf_judge_names) == CONF_JUDGE__COUNT, "every kind has a name");
+
+const char *conf_judge_name(enum conf_judge_kind k)
+{
+    return conf_judge_names[k];
+}
+
+/* "192.0.2.0/24", "2001:db8::1": printed back as it came. */
+static bool conf_network(slice w, char out[CONF_NAME_MAX])
+{
+    slice address, bits;
+    uint32_t n;
+    struct ip ip;
+    bool has = slice_split(w, '/', &address, &bits);
+    if (ip_parse(address, &ip) ||
+        (has && (!slice_u32(bits, &n) || n == 0 || n > (ip_is_v4(&ip) ? 32u : 128u))))
+        return false;
+    snprintf(out, CONF_NAME_MAX, "%.*s", SLICE_FMT(w));
+    return true;
+}
+
+static void set_judge(struct conf_parse_state *st, const struct conf_line *l)
+{
+    struct conf_judge j = {.kind = CONF_FORWARDER};
+    slice w = l->words[1];
+    while (j.kind < CONF_JUDGE__COUNT && !slice_eq(l->words[0], slice_str(conf_judge_names[j.kind])))
+        j.kind++;
+    if (!(j.kind == CONF_FORWARDER && conf_network(w, j.text)) &&
+        !(conf__host_parse(w, j.text) && slice_has(w, '.'))) {
+        conf_problem_add(
+            st->problems, l->number,
+            j.kind == CONF_FORWARDER ? "write a network like 192.0.2.0/24, or a name like lists.example.org"
+                                     : "write a domain name, like example.org",
+            "\"%.*s\" is no %s", Q(w), j.kind == CONF_FORWARDER ? "network or name" : "domain name");
+        return;
+    }
+    for (size_t i = 0; i < st->c->judge_count; i++)
+        if (st->c->judge[i].kind == j.kind && strcmp(st->c->judge[i].text, j.text) == 0) {
+            conf_problem_add(st->problems, l->number, "take one of the two lines away",
+                             "%s %s is there already", conf_judge_names[j.kind], j.text);
+            return;
+        }
+    if (st->c->judge_count == CONF_JUDGE_MAX)
+        conf_problem_add(st->problems, l->number, NULL,
+                         "more than %d forwarder, arc-sealer, dnsbl and dnswl lines", CONF_JUDGE_MAX);
+    else
+        st->c->judge[st->c->judge_count++] = j;
+}
+
+static void set_admin(struct conf_parse_state *st, const struct conf_line *l)
+{
+    slice w = l->words[1];
+    size_t at = slice_rindex(w, '@');
+    char domain[CONF_NAME_MAX];
+    if (w.n >= sizeof st->c->admin || at == 0 || at >= w.n || at > 64 ||
+        !conf__host_parse(slice_from(w, at + 1), domain) || slice_has(w, '<') || slice_has(w, '"'))
+        conf_problem_add(st->problems, l->number, "write one address, like admin@example.org",
+                         "\"%.*s\" is no mail address", Q(w));
+    else
+        snprintf(st->c->admin, sizeof st->c->admin, "%.*s", SLICE_FMT(w));
+}
+
+static bool doctor_test(struct conf_parse_state *st, const struct conf_line *l)
+{
+    uint64_t port, seconds;
+    if (l->n != 4 || !slice_u64(l->words[2], &port) || !slice_u64(l->words[3], &seconds) || !port ||
+        port > UINT16_MAX || !seconds || seconds > 3600)
+        return false;
+    st->c->doctor.test = true;
+    st->c->doctor.test_dns_port = (uint16_t)port;
+    st->c->doctor.test_probe_s = (uint16_t)seconds;
+    return true;
+}
+
+static bool doctor_outward(struct conf_parse_state *st, const struct conf_line *l)
+{
+    struct conf_doctor *d = &st->c->doctor;
+    for (size_t i = 2; i < l->n; i++) {
+        if (l->words[i].n >= CONF_NAME_MAX || d->outward_count == CONF_OUTWARD_MAX)
+            return false;
+        snprintf(d->outward[d->outward_count++], CONF_NAME_MAX, "%.*s", SLICE_FMT(l->words[i]));
+    }
+    return l->n > 2;
+}
+
+static void set_doctor(struct conf_parse_state *st, const struct conf_line *l)
+{
+    static const char *const names[] = {"on", "off", "trust", "outward", "test"};
+    slice word = l->words[1];
+    char hint[256];
+    bool good = l->n == 2;
+    if (slice_eq(word, SLICE("on")) || slice_eq(word, SLICE("off"))) {
+        st->c->doctor.off = slice_eq(word, SLICE("off"));
+    } else if (slice_eq(word, SLICE("trust"))) {
+        good = l->n == 3;
+        if (good)
+            conf_path_set(st, l, l->words[2], st->c->doctor.trust);
+    } else if (slice_eq(word, SLICE("outward"))) {
+        good = doctor_outward(st, l);
+    } else if (slice_eq(word, SLICE("test"))) {
+        good = doctor_test(st, l);
+    } else {
+        conf_hint_names(hint, word, names, ARRAY_LEN(names), "there are");
+        conf_problem_add(st->problems, l->number, hint, "there is no doctor setting \"%.*s\"", Q(word));
+        return;
+    }
+    if (!good)
+        conf_problem_add(st->problems, l->number,
+                         "write doctor on, doctor off, doctor trust FILE or doctor outward NAME...",
+                         "\"doctor %.*s\" has too many or too few words behind it, or a wrong one", Q(word));
+}
+
 static void set_hold_remote(struct conf_parse_state *st, const struct conf_line *l)
 {
     if (l->rest.n >= sizeof st->c->hold_remote)
@@ -454,7 +570,13 @@ static const struct conf_setting {
     {"route", "route DOMAIN HOST:PORT", 3, 3, false, set_route},
     {"hold-remote", "hold-remote REASON", 2, 0, true, set_hold_remote},
     {"limit", "limit NAME VALUE", 3, 3, false, set_limit},
+    {"forwarder", "forwarder NETWORK|NAME", 2, 2, false, set_judge},
+    {"arc-sealer", "arc-sealer DOMAIN", 2, 2, false, set_judge},
+    {"dnsbl", "dnsbl ZONE", 2, 2, false, set_judge},
+    {"dnswl", "dnswl ZONE", 2, 2, false, set_judge},
     {"address", "address IP", 2, 2, false, set_address},
+    {"admin", "admin ADDRESS", 2, 2, true, set_admin},
+    {"doctor", "doctor on|off|trust FILE|outward NAME...", 2, 0, false, set_doctor},
     {"zone", "zone NAME", 2, 2, true, set_zone},
     {"dns-update", "dns-update ADDRESS@PORT KEY-FILE", 3, 3, true, set_dns_update},
 };

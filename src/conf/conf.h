@@ -20,11 +20,14 @@
 #define CONF_TEXT_MAX    (256 * 1024) /* bytes of a configuration file */
 #define CONF_LISTEN_MAX  32
 #define CONF_ROUTE_MAX   64
+#define CONF_JUDGE_MAX   120 /* forwarder, arc-sealer, dnsbl and dnswl lines together */
 #define CONF_FORWARD_MAX 4
 #define CONF_ADDRESS_MAX 8 /* addresses of this server */
 #define CONF_DNS_MAX     4 /* addresses the nameserver answers on */
 #define CONF_PROBLEM_MAX 64
 #define CONF_NAME_MAX    256  /* a domain or host name and its NUL */
+#define CONF_ADMIN_MAX   321  /* a mail address and its NUL */
+#define CONF_OUTWARD_MAX 8
 #define CONF_PATH_MAX    1024 /* a path and its NUL */
 
 enum conf_service {
@@ -55,6 +58,15 @@ struct conf_listen {
     struct conf_address address;
     bool plaintext; /* login without TLS is allowed; the address is a loopback one */
     unsigned line;
+};
+
+/* What the judge is told: lines that may stand there several times. */
+enum conf_judge_kind { CONF_FORWARDER, CONF_ARC_SEALER, CONF_DNSBL, CONF_DNSWL, CONF_JUDGE__COUNT };
+/* "forwarder", "arc-sealer", "dnsbl", "dnswl". Static memory. */
+const char *conf_judge_name(enum conf_judge_kind k);
+struct conf_judge {
+    enum conf_judge_kind kind;
+    char text[CONF_NAME_MAX]; /* a network or a name; lower case */
 };
 
 /* A fixed next hop. */
@@ -112,6 +124,20 @@ struct conf {
 
     struct conf_address dns_update;     /* where to send RFC 2136 updates, with the key in this file */
     char dns_update_key[CONF_PATH_MAX]; /* empty: no updates */
+
+    struct conf_judge judge[CONF_JUDGE_MAX];
+    size_t judge_count;
+
+    char admin[CONF_ADMIN_MAX]; /* who gets alerts; empty: postmaster of the first domain */
+    struct conf_doctor {
+        bool off;                  /* no checks by the clock, no probe, no alerts */
+        char trust[CONF_PATH_MAX]; /* CA certificates; empty: the system's */
+        char outward[CONF_OUTWARD_MAX][CONF_NAME_MAX]; /* whose MX is tried for port 25 outward */
+        size_t outward_count;      /* 0: doctor's own choice */
+        bool test;                 /* addresses that are not the Internet's are fine */
+        uint16_t test_dns_port;    /* where name servers are asked */
+        uint16_t test_probe_s;     /* after so long a probe counts as lost */
+    } doctor;
 
     char hold_remote[200]; /* when not empty: mail to other domains is held in the queue with this reason */
 

@@ -112,6 +112,7 @@ static const int calls_fork[] = {CALL(fork),
                                  CALL(setrlimit)};
 static const int calls_bodies[] = {CALL(memfd_create), CALL(ftruncate)};
 static const int calls_pairs[] = {CALL(socketpair)};
+static const int calls_clock[] = {CALL(adjtimex), CALL(clock_adjtime)};
 /* Nobody's job: whoever calls them was taken over. */
 static const int calls_deadly[] = {
     CALL(execve), CALL(execveat), CALL(ptrace),      CALL(process_vm_readv), CALL(process_vm_writev),
@@ -143,6 +144,7 @@ static const struct calls_group calls_groups[] = {
     {RIGHTS_FORK, calls_fork, ARRAY_LEN(calls_fork)},
     {RIGHTS_BODIES, calls_bodies, ARRAY_LEN(calls_bodies)},
     {RIGHTS_PAIRS, calls_pairs, ARRAY_LEN(calls_pairs)},
+    {RIGHTS_CLOCK, calls_clock, ARRAY_LEN(calls_clock)},
 };
 
 static int rights_add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t n)

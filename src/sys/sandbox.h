@@ -21,6 +21,7 @@ enum rights_calls {
     RIGHTS_FORK = 1 << 4,    /* start processes of its own image, and lock them in further */
     RIGHTS_BODIES = 1 << 5,  /* make message bodies (memfds) */
     RIGHTS_PAIRS = 1 << 6,   /* make socket pairs */
+    RIGHTS_CLOCK = 1 << 7,   /* ask whether the clock is synchronised; to set it wants root besides */
 };
 
 struct rights {

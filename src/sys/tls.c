@@ -373,3 +373,17 @@ void tls_facts(const struct tls *t, struct tls_facts *out)
     if (!out->verified)
         FACT(verdict, peer ? X509_verify_cert_error_string(verdict) : "the peer showed no certificate");
 }
+
+enum err tls_peer_chain(const struct tls *t, struct buf *out)
+{
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(t->ssl);
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        uint8_t *der = NULL;
+        int n = i2d_X509(sk_X509_value(chain, i), &der);
+        enum err e = n > 0 ? buf_append(out, slice_of(der, (size_t)n)) : ERR_SYNTAX;
+        OPENSSL_free(der);
+        if (e)
+            return e;
+    }
+    return sk_X509_num(chain) > 0 ? OK : ERR_NOT_FOUND;
+}

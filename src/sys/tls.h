@@ -130,6 +130,9 @@ slice tls_pending(const struct tls *t);
 void tls_sent(struct tls *t, size_t n);
 
 bool tls_established(const struct tls *t);
+/* Client: appends the certificates the peer showed, as DER one behind the other, its own first. ERR_NOT_FOUND
+ * when it showed none; ERR_LIMIT when out is full. */
+NODISCARD enum err tls_peer_chain(const struct tls *t, struct buf *out);
 void tls_facts(const struct tls *t, struct tls_facts *out);
 /* Why the last call failed, in words, for the journal. Lives as long as the connection. */
 const char *tls_trouble(const struct tls *t);

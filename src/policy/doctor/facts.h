@@ -30,7 +30,7 @@ struct setup {
     size_t n_dnsbl;
     bool private_ok;       /* tests: addresses that are not the Internet's are fine */
     slice nameserver_zone; /* the zone that is delegated to us, or empty */
-    uint16_t submission_port, submissions_port, imaps_port; /* 0: does not listen to the world */
+    uint16_t smtp_port, submission_port, submissions_port, imaps_port; /* 0: does not listen to the world */
 };
 
 /* ---- what was observed */

@@ -87,7 +87,7 @@ static const struct {
     const char *name;
 } ground_rooms[] = {
     {ROLE_DIRECTORY, "directory"}, {ROLE_ACCOUNT, "accounts"}, {ROLE_RELAY, "queue"},
-    {ROLE_JOURNAL, "journal"},     {ROLE_KEYS, "keys"},
+    {ROLE_JOURNAL, "journal"},     {ROLE_KEYS, "keys"},         {ROLE_DOCTOR, "doctor"},
 };
 
 static enum err ground_folders(struct ground *g, struct err_detail *detail)
@@ -253,6 +253,18 @@ static void ground_ticket_key(struct ground *g)
     explicit_bzero(key, sizeof key);
 }
 
+/* What doctor trusts when it looks at our certificates: as a stranger's program would. */
+static enum err ground_doctor_trust(struct ground *g, struct err_detail *detail)
+{
+    static const char *const usual[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                        "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+    if (g->conf->doctor.trust[0])
+        return ground_open(g->conf->doctor.trust, &g->doctor_trust, detail);
+    for (size_t i = 0; g->doctor_trust < 0 && i < ARRAY_LEN(usual); i++)
+        g->doctor_trust = open(usual[i], O_RDONLY | O_CLOEXEC);
+    return OK;
+}
+
 enum err ground_prepare(struct ground *g, const struct conf *conf, struct err_detail *detail)
 {
     enum err e;
@@ -280,6 +292,8 @@ enum err ground_prepare(struct ground *g, const struct conf *conf, struct err_de
     if (!e && !conf->resolver_forward)
         g->resolv_conf =
             open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC); /* may be absent: then from the root */
+    if (!e)
+        e = ground_doctor_trust(g, detail);
     if (!e)
         e = ground_update_key(g, detail);
     if (!e)

@@ -14,7 +14,7 @@ struct ground {
     int listeners[CONF_LISTEN_MAX];
     int dns_udp[CONF_DNS_MAX], dns_tcp[CONF_DNS_MAX];
     int control_socket;
-    int tls_cert, tls_key, trust_anchor, resolv_conf; /* -1: none */
+    int tls_cert, tls_key, trust_anchor, resolv_conf, doctor_trust; /* -1: none */
     int lock;                                         /* held as long as the server runs */
     char ticket_key[65];                              /* hex */
     char dns_update_key[DNS_TSIG_KEY_TEXT];           /* NAME ALGORITHM BASE64, or empty */

@@ -300,6 +300,28 @@ static void house_send_dns_settings(struct member *m)
     }
 }
 
+static void house_send_doctor_settings(struct member *m)
+{
+    const struct conf *c = m->house->ground->conf;
+    const struct conf_doctor *d = &c->doctor;
+    char text[CONF_ADDRESS_TEXT];
+    if (c->admin[0])
+        house_setting(m, "admin", "%s", c->admin);
+    if (d->off)
+        house_setting(m, "doctor-off", "on");
+    for (size_t i = 0; i < d->outward_count; i++)
+        house_setting(m, "outward", "%s", d->outward[i]);
+    if (d->test)
+        house_setting(m, "doctor-test", "%u %u", d->test_dns_port, d->test_probe_s);
+    for (size_t i = 0; i < c->forward_count; i++) {
+        conf_address_print(&c->forwards[i], text);
+        house_setting(m, "forward", "%s", text);
+    }
+    for (size_t i = 0; i < c->judge_count; i++)
+        if (c->judge[i].kind == CONF_DNSBL)
+            house_setting(m, "dnsbl", "%s", c->judge[i].text);
+}
+
 static void house_send_settings(struct member *m)
 {
     const struct ground *g = m->house->ground;
@@ -315,14 +337,18 @@ static void house_send_settings(struct member *m)
             v = v / edges + 1;
         house_setting(m, conf_limit_name((enum conf_limit)l), "%llu", (unsigned long long)v);
     }
+    for (size_t i = 0; i < c->judge_count && m->role == ROLE_JUDGE; i++)
+        house_setting(m, conf_judge_name(c->judge[i].kind), "%s", c->judge[i].text);
     if (*c->hold_remote)
         house_setting(m, "hold-remote", "%s", c->hold_remote);
     for (size_t i = 0; i < c->route_count && m->role == ROLE_RELAY; i++)
         house_setting(m, "route", "%s %s:%u", c->routes[i].domain, c->routes[i].host, c->routes[i].port);
     if (m->role == ROLE_DIRECTORY || m->role == ROLE_ACCOUNTS)
         house_setting(m, "ticket-key", "%s", g->ticket_key);
-    if (m->role == ROLE_DOCTOR)
+    if (m->role == ROLE_DOCTOR) {
         house_send_dns_settings(m);
+        house_send_doctor_settings(m);
+    }
     if (m->role == ROLE_NAMESERVER)
         house_setting(m, "zone", "%s", c->zone);
     if (m->role == ROLE_RESOLVER) {
@@ -352,6 +378,10 @@ static void house_send_things(struct member *m)
     if (m->role == ROLE_KEYS) {
         house_send_file(m, "tls-cert", g->tls_cert);
         house_send_file(m, "tls-key", g->tls_key);
+    }
+    if (m->role == ROLE_DOCTOR) {
+        house_send_file(m, "trust", g->doctor_trust);
+        house_send_file(m, "resolv.conf", g->resolv_conf);
     }
     if (m->role == ROLE_RESOLVER) {
         house_send_file(m, "trust-anchor", g->trust_anchor);

@@ -1,0 +1,32 @@
+/* survey/dns: one DNS question to one server, over UDP and, when the answer was cut, over TCP; read by
+ * core/dns. Not a resolver: it follows nothing and keeps nothing.
+ *
+ * Each question has a socket, a port and an id of its own, and an answer counts only from the address that
+ * was asked (THREATS 28). Time: two tries of SURVEY_DNS_UDP_MS, then SURVEY_DNS_TCP_MS. */
+#ifndef POSTHORN_SURVEY_DNS_H
+#define POSTHORN_SURVEY_DNS_H
+
+#include "core/dns/dns_packet.h"
+#include "sys/loop.h"
+
+#define SURVEY_DNS_UDP_MS 1500
+#define SURVEY_DNS_TCP_MS 4000
+#define SURVEY_DNS_NS_MAX 16
+
+struct survey_dns_reply {
+    bool authoritative;                    /* AA */
+    bool validated;                        /* AD */
+    struct dns_packet_answer answer;       /* its rcode too */
+    struct dns_name ns[SURVEY_DNS_NS_MAX]; /* NS records of the authority section: a referral */
+    size_t n_ns;
+    struct dns_name ns_owner;
+};
+
+/* reply is NULL unless e is OK; it lives until the callback returns. ERR_TIMEOUT, ERR_CONNECT, ERR_SYNTAX. */
+typedef void (*survey_dns_fn)(void *arg, enum err e, const struct survey_dns_reply *reply);
+
+/* recurse: sets RD, for a resolver. fn is called exactly once, never before this returns. */
+void survey_dns_ask(struct loop *loop, const struct ip *server, uint16_t port, const struct dns_name *name,
+                    uint16_t type, bool recurse, survey_dns_fn fn, void *arg);
+
+#endif
