@@ -202,8 +202,7 @@ static bool rcpts_trust(const struct authentication_policy *p, slice sealer)
 
 static bool arc_could_help(const struct auth_results *r)
 {
-    /* and what the first sealer saw pass was the author whom DMARC is about, not one that somebody put into From
-     * on the way */
+    /* what the first sealer saw pass has to be the author whom DMARC is about, not one put into From later */
     return r->arc.result == AUTH_PASS && r->arc.sets > 0 && r->arc.first_dmarc_pass &&
            (r->arc.first_dmarc_from.n == 0 || slice_eq(r->arc.first_dmarc_from, r->dmarc.author));
 }

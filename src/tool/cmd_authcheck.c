@@ -32,6 +32,8 @@ struct authcheck {
     struct verdict verdict;
     struct authentication_applied applied;
     char host[CONF_NAME_MAX];
+    struct authentication_forwarder forwarders[CONF_JUDGE_MAX];
+    slice sealers[CONF_JUDGE_MAX];
 };
 
 /* ---- the message */
@@ -118,11 +120,23 @@ static enum tool_exit authcheck_house(struct authcheck *c)
 
 /* ---- the examination */
 
-static bool authcheck_policy(struct authcheck *c, struct authentication_policy *out)
+/* The forwarders and sealers of --config. What single domains trust lies in the directory: it is not asked.
+ */
+static void authcheck_policy(struct authcheck *c, struct authentication_policy *out)
 {
-    *out = (struct authentication_policy){.sends_nothing = examination_sends_nothing(c->examination),
-                                          .rcpts_known = true};
-    return true;
+    const struct conf *conf = &c->tool->conf;
+    *out = (struct authentication_policy){.forwarders = c->forwarders,
+                                          .sealers = c->sealers,
+                                          .rcpts_known = true,
+                                          .sends_nothing = examination_sends_nothing(c->examination)};
+    for (size_t i = 0; i < conf->judge_count; i++) {
+        slice text = slice_str(conf->judge[i].text);
+        if (conf->judge[i].kind == CONF_ARC_SEALER)
+            c->sealers[out->n_sealers++] = text;
+        else if (conf->judge[i].kind == CONF_FORWARDER &&
+                 authentication_forwarder_parse(text, &c->forwarders[out->n_forwarders]) == OK)
+            out->n_forwarders++;
+    }
 }
 
 static bool authcheck_decide(struct authcheck *c)
@@ -131,8 +145,9 @@ static bool authcheck_decide(struct authcheck *c)
     const struct auth_results *r = examination_results(c->examination);
     if (c->header.n == 0)
         return authentication_envelope(r, &c->arena, &c->verdict);
+    authcheck_policy(c, &p);
     if (!inbound_decide(c->message, &mail_limits_default, &c->arena, &c->verdict) ||
-        !authcheck_policy(c, &p) || !authentication_decide(r, &p, &c->arena, &c->verdict, &c->applied))
+        !authentication_decide(r, &p, &c->arena, &c->verdict, &c->applied))
         return false;
     if (c->verdict.action == VERDICT_REJECT) /* also for what the header alone gives reason to refuse */
         c->applied.applied = DMARC_POLICY_REJECT;

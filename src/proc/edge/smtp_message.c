@@ -15,7 +15,7 @@
 #define ENVELOPE_BYTES ((size_t)90 * 1024) /* of all recipients: what one IPC message can carry on */
 #define DIRECTORY_MS   (20 * MS_SECOND)
 #define JUDGE_MS       (60 * MS_SECOND)
-#define REASONS_MAX    400
+#define REASONS_MAX    JOURNAL_TEXT_MAX
 #define REPLY_TEXT_MAX 512
 
 static void message_time(void *arg)
@@ -306,8 +306,10 @@ static void verdict_told(struct message *m, const struct judge_verdict *v)
     static const char *const names[] = {"accept", "junk", "defer", "reject"};
     struct buf reasons;
     buf_init(&reasons, REASONS_MAX);
-    for (size_t i = 0; i < v->n_reasons && !buf_failed(&reasons); i++) {
-        (void)buf_str(&reasons, i ? "; " : ""); /* what does not fit is left out */
+    for (size_t i = 0; i < v->n_reasons; i++) {
+        if (reasons.n + v->reasons[i].text.n + 2 > REASONS_MAX)
+            continue; /* a shorter one may fit; each is told whole or not at all */
+        (void)buf_str(&reasons, reasons.n ? "; " : "");
         (void)buf_append(&reasons, v->reasons[i].text);
     }
     message__tell(m, (struct journal_event){.kind = JOURNAL_VERDICT,

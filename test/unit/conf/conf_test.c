@@ -249,10 +249,31 @@ static void dns_side(void **state)
     assert_false(parse(LEAST "listen dns 192.0.2.1:53 plaintext\nzone a.example\n"));
 }
 
+/* What the judge is told. */
+static void judge_side(void **state)
+{
+    (void)state;
+    assert_true(parse(LEAST "forwarder 192.0.2.0/24\nforwarder Lists.Example.org\nforwarder 2001:db8::/32\n"
+                            "arc-sealer example.net\ndnsbl zen.spamhaus.org\ndnswl list.dnswl.org\n"));
+    assert_int_equal(c.judge_count, 6);
+    assert_int_equal(c.judge[1].kind, CONF_FORWARDER);
+    assert_string_equal(c.judge[0].text, "192.0.2.0/24");
+    assert_string_equal(c.judge[1].text, "lists.example.org");
+    assert_int_equal(c.judge[3].kind, CONF_ARC_SEALER);
+    assert_string_equal(conf_judge_name(c.judge[5].kind), "dnswl");
+    assert_false(parse(LEAST "forwarder 192.0.2.0/33\n"));
+    assert_non_null(strstr(problems.at[0].text, "no network or name"));
+    assert_false(parse(LEAST "forwarder localhost\n"));
+    assert_false(parse(LEAST "dnsbl 192.0.2.0/24\n"));
+    assert_false(parse(LEAST "arc-sealer a.org\narc-sealer A.org\n"));
+    assert_non_null(strstr(problems.at[0].text, "there already"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dns_side),
+        cmocka_unit_test(judge_side),
         cmocka_unit_test(whole_file),
         cmocka_unit_test(least_file),
         cmocka_unit_test(one_mistake_each),
