@@ -2,7 +2,6 @@
 #include "proc/doctor/doctor.h"
 
 #include "ipc/directory_doctor.h"
-#include "proc/doctor/records.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 static const struct doctor_part *const doctor_parts[] = {
     &doctor_check_part,
     &doctor_dns_part,
+    &doctor_zone_part,
 };
 
 /* A part's clock. */
@@ -258,6 +258,11 @@ static void doctor_message(struct role_self *r, struct role_peer *peer, uint16_t
 static void doctor_peer(struct role_self *r, struct role_peer *peer)
 {
     struct doctor *d = r->state;
+    if (!d)
+        return; /* before the start */
+    for (size_t p = 0; p < ARRAY_LEN(doctor_parts); p++)
+        if (doctor_parts[p]->peer)
+            doctor_parts[p]->peer(d, peer);
     if (peer->chan || peer->def != &directory_doctor_channel)
         return;
     LIST_EACH_SAFE(it, &d->calls)

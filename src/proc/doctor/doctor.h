@@ -54,6 +54,8 @@ struct doctor_part {
     bool (*message)(struct doctor *d, struct role_peer *peer, uint16_t type, uint64_t id, const void *message,
                     int *fds, size_t n_fds);
     void (*status)(struct doctor *d);
+    /* A peer's channel came (again) or went. */
+    void (*peer)(struct doctor *d, struct role_peer *peer);
 };
 
 struct doctor {
@@ -112,5 +114,7 @@ void doctor_ask(struct doctor *d, struct dns_table *table, bool fresh, void (*fn
 /* ---- the parts: each in a file of its own, listed in doctor.c */
 
 extern const struct doctor_part doctor_check_part; /* check.c: looks, finds, alerts */
+extern const struct doctor_part doctor_dns_part;   /* records.c: the records each domain should have */
+extern const struct doctor_part doctor_zone_part;  /* zone.c: the zone that nameserver answers for */
 
 #endif

@@ -281,7 +281,7 @@ void records_plan(struct doctor *d, const struct doctor_domain *domain, records_
 
 /* ---- posthorn dns */
 
-static void records_string(struct buf *b, const char *name, slice value)
+void records_string(struct buf *b, const char *name, slice value)
 {
     buf_print(b, ",\"%s\":\"", name);
     for (size_t i = 0; i < value.n; i++) {

@@ -15,6 +15,14 @@ typedef void (*records_fn)(void *arg, enum err e, slice text, const struct dns_p
 /* The plan for a domain (the values are copied). fn is called exactly once, never before this returns. */
 void records_plan(struct doctor *d, const struct doctor_domain *domain, records_fn fn, void *arg);
 
-extern const struct doctor_part doctor_dns_part; /* verbs "dns" */
+/* The plans of all domains, one after the other. one is called for each, with what records_plan() gives; then
+ * end, once, with the first error there was (also one of asking for the domains). */
+typedef void (*records_one_fn)(void *arg, const struct doctor_domain *domain, enum err e, slice text,
+                               const struct dns_plan_input *input, const struct dns_plan *plan);
+typedef void (*records_end_fn)(void *arg, enum err e, slice text);
+void records_all(struct doctor *d, records_one_fn one, records_end_fn end, void *arg);
+
+/* {"name":"value" and so on: appends ,"name":"value" with what is not printable ASCII escaped. */
+void records_string(struct buf *b, const char *name, slice value);
 
 #endif
