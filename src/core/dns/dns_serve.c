@@ -237,7 +237,7 @@ static bool serve_additional(struct cursor *c, struct serve_query *q)
         return false;
     q->edns = true;
     q->edns_size = class;
-    q->edns_version = ttl_high & 0xff;
+    q->edns_version = (uint8_t)(ttl_high & 0xff);
     q->dnssec_ok = ttl_low & 0x8000;
     return true;
 }
