@@ -475,14 +475,20 @@ enum err dkim_store_set(struct dkim_store *s, slice id, enum dkim_key_state stat
         err_detail_set(detail, "the key file keys/dkim/%s cannot be read: %s", e->id, err_text(r));
         return r;
     }
-    if (f.state == state)
+    now_unix = now_unix < 0 ? 0 : now_unix;
+    if (f.state == state && f.state_at <= now_unix && f.made_at <= now_unix)
         return OK;
-    if (!dkim_state_name(state) || state == DKIM_KEY_WAITING) {
+    if (f.state != state && state == DKIM_KEY_WAITING) {
         err_detail_set(detail, "a key that was %s does not wait again", dkim_state_name(f.state));
         return ERR_STATE;
     }
+    if (!dkim_state_name(state)) {
+        err_detail_set(detail, "there is no such state");
+        return ERR_UNSUPPORTED;
+    }
     f.state = state;
-    f.state_at = now_unix < 0 ? 0 : now_unix;
+    f.state_at = now_unix;
+    f.made_at = f.made_at < now_unix ? f.made_at : now_unix;
     r = dkim_file_print(&f, &changed);
     if (r == OK)
         r = dkim_file_save(s->folder, e->id, slice_of(changed.p, changed.n), false);

@@ -223,6 +223,22 @@ static void a_life(void **state)
     shows(f, "example.org,b:signing example.org,c:signing ");
 }
 
+/* Times that a wrong clock wrote are written anew; others stay. */
+static void stamped_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct doctor_key row;
+    add(f, "example.org", "a", DKIM_KEY_ED25519);
+    set(f, "example.org,a", DKIM_KEY_SIGNING, 900000);
+    set(f, "example.org,a", DKIM_KEY_SIGNING, 950000);
+    assert_int_equal(dkim_store_next(f->s, SLICE(""), &row), OK);
+    assert_int_equal(row.state_at, 900000);
+    set(f, "example.org,a", DKIM_KEY_SIGNING, 500);
+    assert_int_equal(dkim_store_next(f->s, SLICE(""), &row), OK);
+    assert_int_equal(row.state_at, 500);
+    assert_int_equal(row.made_at, 500);
+}
+
 static void only_its_own(void **state)
 {
     struct fixture *f = *state;
@@ -547,6 +563,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {T(a_life),
                                        T(only_its_own),
+                                       T(stamped_anew),
                                        T(names),
                                        T(a_damaged_file_costs_one_key),
                                        T(halves_that_do_not_fit),
