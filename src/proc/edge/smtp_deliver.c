@@ -235,12 +235,13 @@ static void taken(void *arg, enum err e, const void *message, int *fds, size_t n
 /* To a robot of ours. */
 static void give_one(struct message *m, struct message_target *t)
 {
-    struct intake ask = {.mail_id = m->id,
-                         .connection = m->from.connection,
-                         .recipient = t->address,
-                         .client_ip = ip_slice(&m->from.ip),
-                         .reverse_path = m->sender,
-                         .received_at = m->received_at};
+    struct intake ask = m->findings;
+    ask.mail_id = m->id;
+    ask.connection = m->from.connection;
+    ask.recipient = t->address;
+    ask.client_ip = ip_slice(&m->from.ip);
+    ask.reverse_path = m->sender;
+    ask.received_at = m->received_at;
     t->err = role_call(m->edge->role, t->kind == RCPT_PROBE ? ROLE_DOCTOR : ROLE_REPORTER, X_INTAKE_GIVE,
                        &ask, &m->fd, 1, INTAKE_MS, taken, t);
     if (t->err == OK)

@@ -360,6 +360,39 @@ static bool keep_senders(struct message *m, const struct judge_verdict *v)
     return m->senders != NULL;
 }
 
+static bool has_robot(const struct message *m)
+{
+    for (const struct message_rcpt *r = m->rcpts; r; r = r->next)
+        for (size_t i = 0; r->accepted && i < r->n_targets; i++)
+            if (r->targets[i].kind == RCPT_REPORT || r->targets[i].kind == RCPT_PROBE)
+                return true;
+    return false;
+}
+
+/* Robots hear who is proven to have sent what they read. False at the arena's cap. */
+static bool keep_findings(struct message *m, const struct judge_verdict *v)
+{
+    struct intake *f = &m->findings;
+    struct intake_dkim *dkim;
+    if (!v->judged || !has_robot(m))
+        return true;
+    static_assert(X_INTAKE_DKIM_MAX >= JUDGE_DKIM_MAX, "every signature the judge tells has room");
+    dkim = ARENA_ARRAY(&m->arena, v->n_dkim, struct intake_dkim);
+    for (size_t i = 0; dkim && i < v->n_dkim; i++) {
+        dkim[i].result = v->dkim[i].result;
+        if (!arena_dup(&m->arena, v->dkim[i].domain, &dkim[i].domain) ||
+            !arena_dup(&m->arena, v->dkim[i].selector, &dkim[i].selector))
+            return false;
+    }
+    f->judged = true;
+    f->spf = v->spf;
+    f->dmarc = v->dmarc;
+    f->dkim = dkim;
+    f->n_dkim = v->n_dkim;
+    return dkim && arena_dup(&m->arena, v->spf_domain, &f->spf_domain) &&
+           arena_dup(&m->arena, v->author, &f->author);
+}
+
 static void refused_by_judge(struct message *m, const struct judge_verdict *v)
 {
     bool defer = v->action == JUDGE_DEFER;
@@ -401,7 +434,7 @@ static void judged(void *arg, enum err e, const void *message, int *fds, size_t 
         m->fd = fd_take(&fds[0]);
     }
     if (!arena_dup(&m->arena, v->prefix, &m->judge_prefix) ||
-        !arena_dup(&m->arena, v->message_id, &m->message_id) || !keep_senders(m, v)) {
+        !arena_dup(&m->arena, v->message_id, &m->message_id) || !keep_senders(m, v) || !keep_findings(m, v)) {
         message__reply(m, 451, "4.3.0",
                        SLICE("This message needs more room than there is; please try again"));
         return;

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "ipc/x_directory.h"
+#include "ipc/x_intake.h"
 #include "proc/edge/smtp_message.h"
 #include "sys/body.h"
 
@@ -57,6 +58,7 @@ struct message {
     time_ms received_at;
     bool junk;
     slice judge_prefix, message_id;
+    struct intake findings; /* what the judge found out about where it comes from, for robots */
     struct loop_timer timer;
     time_ms patient_until;           /* 0: nothing failed */
     void (*again)(struct message *); /* what the timer does once more */
