@@ -5,18 +5,20 @@
 /* Which octets a label may hold here, folded to lower case; 0 for the others. */
 static char dns_name_fold(uint8_t c, bool odd)
 {
-    c = ascii_lower(c);
-    if (odd)
-        return c >= ' ' && c <= '~' && c != '.' && c != '\\' ? (char)c : 0;
-    return (c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '-' || c == '_' ? (char)c : 0;
+    if ((c >= 'a' && c <= 'z') || ascii_is_digit(c) || c == '-' || c == '_')
+        return (char)c;
+    if (c >= 'A' && c <= 'Z')
+        return (char)(c + 32);
+    return odd && c >= ' ' && c <= '~' && c != '.' && c != '\\' ? (char)c : 0;
 }
 
 static enum err dns_name_parse_as(slice text, bool odd, struct dns_name *out)
 {
-    struct dns_name name = {.n = 0};
+    struct dns_name name; /* only what is used of it is written and copied: it is long */
     size_t label = 0;
     if (slice_eq(text, SLICE("."))) {
-        *out = name;
+        out->n = 0;
+        out->text[0] = 0;
         return OK;
     }
     if (text.n && text.p[text.n - 1] == '.')
@@ -37,9 +39,9 @@ static enum err dns_name_parse_as(slice text, bool odd, struct dns_name *out)
             name.text[i] = c;
         }
     }
-    name.n = (uint8_t)text.n;
-    name.text[name.n] = 0;
-    *out = name;
+    out->n = (uint8_t)text.n;
+    memcpy(out->text, name.text, text.n);
+    out->text[text.n] = 0;
     return OK;
 }
 

@@ -137,35 +137,44 @@ static void spf_printable(slice s, char *out, size_t out_n)
     out[n] = 0;
 }
 
-static enum spf_turn spf_load(struct spf_run *run, struct spf_frame *f)
+/* Why a record cannot be used. */
+static enum spf_turn spf_load_failed(struct spf_run *run, const struct spf_frame *f,
+                                     const struct dns_answer *a, size_t n, enum err e, slice bad)
 {
-    slice show = spf_show(&f->domain), text, bad;
-    const struct dns_answer *a = dns_table_get_odd(run->dns, dns_name_view(&f->domain), DNS_TXT);
+    slice show = spf_show(&f->domain);
     char term[81];
-    size_t n;
-    enum err e;
-    if (!a)
-        return TURN_WAIT;
     if (dns_answer_failed(a))
         return spf_say(run, TURN_TEMP, "the DNS gave no answer for the SPF record of %.*s", SLICE_FMT(show));
-    text = spf_pick(a, &n);
     if (n == 0)
         return spf_say(run, TURN_NONE, "%.*s publishes no SPF record", SLICE_FMT(show));
     if (n > 1)
         return spf_say(run, TURN_PERM, "%.*s publishes %zu SPF records where one is allowed", SLICE_FMT(show),
                        n);
-    e = spf_txt(text, &f->joined, &text);
     if (e == ERR_SYNTAX)
         return spf_say(run, TURN_TEMP, "the DNS answer with the SPF record of %.*s is damaged",
                        SLICE_FMT(show));
     if (e)
         return spf_say(run, TURN_PERM, "the SPF record of %.*s is longer than %zu octets", SLICE_FMT(show),
                        SPF_RECORD_MAX);
-    if (spf_record_parse(text, &f->record, &bad)) {
-        spf_printable(bad, term, sizeof term);
-        return spf_say(run, TURN_PERM, "the SPF record of %.*s has a term that is no good: %s",
-                       SLICE_FMT(show), term);
-    }
+    spf_printable(bad, term, sizeof term);
+    return spf_say(run, TURN_PERM, "the SPF record of %.*s has a term that is no good: %s", SLICE_FMT(show),
+                   term);
+}
+
+static enum spf_turn spf_load(struct spf_run *run, struct spf_frame *f)
+{
+    const struct dns_answer *a = dns_table_get_odd(run->dns, dns_name_view(&f->domain), DNS_TXT);
+    slice text, bad = {0};
+    size_t n;
+    enum err e;
+    if (!a)
+        return TURN_WAIT;
+    text = spf_pick(a, &n);
+    if (dns_answer_failed(a) || n != 1)
+        return spf_load_failed(run, f, a, n, OK, bad);
+    e = spf_txt(text, &f->joined, &text);
+    if (e || spf_record_parse(text, &f->record, &bad))
+        return spf_load_failed(run, f, a, n, e, bad);
     f->rest = cursor_of(f->record.terms);
     f->loaded = true;
     return TURN_MATCH;
