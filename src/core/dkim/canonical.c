@@ -1,5 +1,5 @@
-/* Canonical forms, hashed on the way. The work is done on runs: what needs no change is found by a loop over
- * blocks that compilers turn into vector instructions, and goes to the hash where it lies. */
+/* Canonical forms, hashed on the way. The work is done on runs: what needs no change is found sixteen
+ * octets at a time; long runs go to the hash where they lie. */
 #include "core/dkim/dkim_parts.h"
 
 /* --- the sink --- */
@@ -56,9 +56,9 @@ void dkim_body_hash_begin(struct dkim_body_hash *h, enum dkim_canon canon)
 static void body_release(struct dkim_body_hash *h)
 {
     static const slice lines = SLICE_INIT("\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n");
-    while (h->held) {
+    while (h->held) { /* nearly always one */
         uint64_t n = h->held < lines.n / 2 ? h->held : lines.n / 2;
-        sink_put(&h->sink, slice_sub(lines, 0, (size_t)n * 2));
+        sink_put(&h->sink, slice_of(lines.p, (size_t)n * 2));
         h->held -= n;
     }
     if (h->held_cr)
@@ -91,7 +91,7 @@ static void body_put(struct dkim_body_hash *h, slice s)
     if (end || h->held_cr) {
         /* a held CR that has no LF behind it is an octet like others */
         body_release(h);
-        sink_put(&h->sink, slice_sub(s, 0, end));
+        sink_put(&h->sink, slice_of(s.p, end));
     }
     h->held += lines;
     h->held_cr = cr;
@@ -105,19 +105,43 @@ static bool is_blank(uint8_t c)
     return c == ' ' || c == '\t';
 }
 
-#define BODY_BLOCK 64
+/* Sixteen octets at a time, in whatever vector instructions the compiler has for them. */
+typedef uint8_t octets __attribute__((vector_size(16)));
 
-/* Is there, in this block, a place where the relaxed form differs: a tab, or a space with white space or a CR
- * behind it? The octet behind the block is there. No branches: this loop is the speed of relaxed bodies. */
-static bool body_block_differs(const uint8_t *p)
+static octets octets_at(const uint8_t *p)
 {
-    uint8_t any = 0;
-    for (size_t i = 0; i < BODY_BLOCK; i++) {
-        uint8_t next = p[i + 1];
-        uint8_t hit = (uint8_t)((next == ' ') | (next == '\t') | (next == '\r'));
-        any = (uint8_t)(any | (p[i] == '\t') | ((p[i] == ' ') & hit));
-    }
-    return any != 0;
+    octets v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+static octets octets_of(uint8_t c)
+{
+    return (octets){c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c};
+}
+
+/* The first of eight octets that is not zero. */
+static size_t word_first(uint64_t w)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    w = __builtin_bswap64(w);
+#endif
+    return (size_t)__builtin_ctzll(w) / 8;
+}
+
+/* Where, in sixteen octets, the relaxed form differs: at a tab, or at a space with white space or a CR behind
+ * it. 16: nowhere. Reads seventeen. This is the speed of relaxed bodies, so there is no branch in it. */
+static size_t octets_same(const uint8_t *p)
+{
+    octets v = octets_at(p), next = octets_at(p + 1);
+    octets hit = (octets)(next == octets_of(' ')) | (octets)(next == octets_of('\t')) |
+                 (octets)(next == octets_of('\r'));
+    octets differs = (octets)(v == octets_of('\t')) | ((octets)(v == octets_of(' ')) & hit);
+    uint64_t words[2];
+    memcpy(words, &differs, sizeof(words));
+    if (!(words[0] | words[1]))
+        return 16;
+    return words[0] ? word_first(words[0]) : 8 + word_first(words[1]);
 }
 
 /* How many octets at the front are the same in the relaxed form. A space that ends s is not counted: what
@@ -125,18 +149,14 @@ static bool body_block_differs(const uint8_t *p)
 static size_t body_same(slice s)
 {
     size_t i = 0;
-    while (i < s.n) {
-        if (s.n - i > BODY_BLOCK && !body_block_differs(s.p + i)) {
-            i += BODY_BLOCK;
-            continue;
-        }
-        for (size_t end = size_min(s.n, i + BODY_BLOCK); i < end; i++) {
-            if (s.p[i] == '\t')
-                return i;
-            if (s.p[i] == ' ' && (i + 1 == s.n || is_blank(s.p[i + 1]) || s.p[i + 1] == '\r'))
-                return i;
-        }
+    for (size_t n = 16; s.n - i > 16; i += n) {
+        n = octets_same(s.p + i);
+        if (n < 16)
+            return i + n;
     }
+    for (; i < s.n; i++)
+        if (s.p[i] == '\t' || (s.p[i] == ' ' && (i + 1 == s.n || is_blank(s.p[i + 1]) || s.p[i + 1] == '\r')))
+            return i;
     return i;
 }
 
@@ -147,9 +167,14 @@ static slice body_after_blank(struct dkim_body_hash *h, slice s)
         size_t n = 0;
         while (n < s.n && is_blank(s.p[n]))
             n++;
+        if (n == s.n)
+            return slice_from(s, n);
+        if (n && s.p[n - 1] == ' ' && s.p[n] != '\r') {
+            /* nearly always: the last of these spaces is the one that stays, and begins the next run */
+            h->blank = false;
+            return slice_of(s.p + n - 1, s.n - n + 1);
+        }
         s = slice_from(s, n);
-        if (s.n == 0)
-            return s;
         if (s.p[0] == '\r') {
             h->blank_cr = true;
             s = slice_from(s, 1);
@@ -171,12 +196,13 @@ static void body_feed_relaxed(struct dkim_body_hash *h, slice s)
     while (s.n) {
         if (h->blank) {
             s = body_after_blank(h, s);
-            continue;
+            if (s.n == 0)
+                return;
         }
         size_t n = body_same(s);
-        body_put(h, slice_sub(s, 0, n));
+        body_put(h, slice_of(s.p, n));
         h->blank = n < s.n;
-        s = slice_from(s, n);
+        s = slice_of(s.p + n, s.n - n);
     }
 }
 
