@@ -27,14 +27,15 @@ ZONES = {
 
 
 class Knot:
-    def __init__(self, ip="127.0.0.1", listen="127.0.0.1"):
+    def __init__(self, ip="127.0.0.1", listen="127.0.0.1", more=None):
+        """more: {name: text} of further ones; they get a SOA and a name server."""
         self.port = free_port()
         self.address = f"{listen}@{self.port}"
         self.folder = tempfile.mkdtemp(prefix="posthorn-knot-")
         d = self.folder
         os.mkdir(os.path.join(d, "db"))
         zones = ""
-        for z, text in ZONES.items():
+        for z, text in (ZONES | {z: SOA + t for z, t in (more or {}).items()}).items():
             with open(os.path.join(d, z), "w") as f:
                 f.write(text.format(z=z, ip=ip))
             signed = z in ("secure.test", "bogus.test")

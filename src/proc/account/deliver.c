@@ -110,6 +110,27 @@ static enum err commit(struct account_store *s, struct held **held, size_t n)
     return e;
 }
 
+/* Somebody deleted the mailbox for junk: it is made again, so that what is judged junk never lies among the
+ * rest. When that cannot be, INBOX is better than losing mail. */
+static void make_junk(struct account_child *c, struct held *const *held, size_t n)
+{
+    bool any = false;
+    for (size_t i = 0; i < n; i++)
+        any |= held[i]->junk;
+    if (!any)
+        return;
+    struct account_store *s = account_store_new(c->db, ACCOUNT_READ | ACCOUNT_MAILBOXES);
+    const struct mailbox_info *named = account_mailbox_find(s, SLICE("Junk"));
+    uint64_t id;
+    if (account_special(s, SPECIAL_JUNK) == 0) {
+        if (named)
+            IGNORE_RESULT(account_mailbox_set_special(s, named->id, SPECIAL_JUNK), "then INBOX");
+        else
+            IGNORE_RESULT(account_mailbox_create(s, SLICE("Junk"), SPECIAL_JUNK, 0, &id), "then INBOX");
+    }
+    account_store_free(&s);
+}
+
 static void flush(void *arg)
 {
     struct account_child *c = arg;
@@ -119,6 +140,7 @@ static void flush(void *arg)
         return;
     memcpy(held, deliveries.held, n * sizeof *held);
     deliveries.n = 0;
+    make_junk(c, held, n);
     struct account_store *s = account_store_new(c->db, ACCOUNT_DELIVER | ACCOUNT_READ);
     enum err e = commit(s, held, n);
     if (e != OK && n > 1 && e != ERR_IO) /* one of them may have spoilt it for all */
