@@ -17,9 +17,12 @@ static bool auth_is_token(slice s)
     return s.n > 0;
 }
 
-/* Letters, digits and what is usual in addresses: a dot-atom (RFC 5322 §3.2.3) without quotation marks. */
+/* Letters, digits and what is usual in addresses: a dot-atom (RFC 5322 §3.2.3) without quotation marks; and
+ * not one made to be found, "dmarc=pass"@attack.example. */
 static bool auth_is_local(slice s)
 {
+    if (slice_find_nocase(s, SLICE("=pass")) < s.n)
+        return false;
     for (size_t i = 0; i < s.n; i++)
         if (!ascii_is_alpha(s.p[i]) && !ascii_is_digit(s.p[i]) && !memchr(".!#$%&*+/=?^_{|}~-", s.p[i], 18))
             return false;
@@ -34,7 +37,7 @@ static void auth_property(struct buf *b, const char *name, slice value)
     if (value.n == 0)
         return;
     for (size_t i = 0; i < value.n; i++)
-        if (!ascii_is_alpha(value.p[i]) && !ascii_is_digit(value.p[i]) && !memchr("-._+/=:", value.p[i], 7))
+        if (!ascii_is_alpha(value.p[i]) && !ascii_is_digit(value.p[i]) && !memchr("-._+/:", value.p[i], 6))
             return;
     buf_print(b, " %s=", name);
     buf_str(b, token ? "" : "\"");

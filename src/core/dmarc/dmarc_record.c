@@ -136,7 +136,7 @@ static void dmarc_tag_value(enum dmarc_tag tag, slice value, struct dmarc_record
         dmarc_uris(value, &r->ruf, r);
         break;
     case DMARC_TAG_FO:
-        if (dmarc_fo_valid(value))
+        if (dmarc_printable(value) && dmarc_fo_valid(value))
             r->fo = value;
         else
             r->defects |= DMARC_DEFECT_VALUE;

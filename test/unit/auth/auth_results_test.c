@@ -31,7 +31,7 @@ static void everything_found(void **state)
                                   .selector = SLICE("sel._x"),
                                   .identity = SLICE("@news.example.com"),
                                   .algorithm = SLICE("rsa-sha256"),
-                                  .b = SLICE("ab/+cd=g")},
+                                  .b = SLICE("ab/+cd8g")},
                                  {.result = AUTH_FAIL,
                                   .domain = SLICE("example.net"),
                                   .selector = SLICE("s2"),
@@ -60,7 +60,7 @@ static void everything_found(void **state)
     printed(&r,
             "mx.example.org; iprev=pass policy.iprev=\"2001:db8::1\"; spf=pass "
             "smtp.mailfrom=bounce+x=y@example.com; dkim=pass header.d=example.com header.s=sel._x "
-            "header.i=@news.example.com header.a=rsa-sha256 header.b=\"ab/+cd=g\"; dkim=fail reason=\"the "
+            "header.i=@news.example.com header.a=rsa-sha256 header.b=\"ab/+cd8g\"; dkim=fail reason=\"the "
             "body was "
             "changed [bh:], x\" header.d=example.net header.s=s2 header.a=ed25519-sha256 header.b=abcdefgh; "
             "arc=pass header.oldest-pass=0 smtp.remote-ip=\"2001:db8::1\"; dmarc=fail reason=\"neither SPF "
@@ -99,6 +99,7 @@ static void nothing_is_injected(void **state)
         "a b@attack.com",
         "\xc3\xa4@attack.com",
         "'legitimate.com'@attack.com",
+        "dmarc=pass@attack.com",
         "@",
         "a@",
     };
