@@ -102,7 +102,7 @@ struct report_kept {
 /* What is asked of the reports on one domain whose period ends behind since. */
 enum report_question {
     REPORT_ASK_ORGS,    /* who reported, and how much */
-    REPORT_ASK_SOURCES, /* aggregate rows, those that have all in common as one, the largest first */
+    REPORT_ASK_SOURCES, /* aggregate rows, those that have all in common as one, in order of their source */
     REPORT_ASK_TLS,     /* the same of TLS reports, by who reported */
     REPORT_ASK_FAILURES,
     REPORT_ASK__LAST = REPORT_ASK_FAILURES
@@ -142,7 +142,8 @@ struct report_tls {
     struct tls_row row;
 };
 
-#define REPORT_PAGE_ROWS 16
+#define REPORT_PAGE_ROWS  400
+#define REPORT_PAGE_BYTES ((size_t)100 * 1024) /* a page ends behind the row that passes it */
 
 extern const struct ipc_shape aggregate_row_shape, tls_row_shape, failure_row_shape, seen_row_shape;
 extern const struct ipc_channel reporter_journal_channel;

@@ -411,6 +411,13 @@ static slice text(struct stmt *q, int column, struct arena *a, enum err *e)
     return out;
 }
 
+/* What the arena holds beside the array is about what the rows take on the channel. */
+static bool is_full(const struct arena *a, size_t rows)
+{
+    static const size_t array = REPORT_PAGE_ROWS * sizeof(struct report_tls);
+    return rows == REPORT_PAGE_ROWS || a->used > array + REPORT_PAGE_BYTES;
+}
+
 static void bind_ask(struct stmt *q, const struct report_ask *ask)
 {
     stmt_bind_text(q, 1, ask->domain);
@@ -431,7 +438,7 @@ static enum err ask_orgs(struct reports *r, const struct report_ask *ask, struct
     enum err e = rows ? OK : ERR_LIMIT;
     bind_ask(q, ask);
     while (!e && (e = stmt_row(q)) == OK) {
-        if (out->n_orgs == REPORT_PAGE_ROWS) {
+        if (is_full(a, out->n_orgs)) {
             out->more = true;
             break;
         }
@@ -456,12 +463,12 @@ static enum err ask_sources(struct reports *r, const struct report_ask *ask, str
                "s.header_from,"
                " s.envelope_from, s.spf_domain, s.spf, s.spf_of_helo, s.dkim FROM report r JOIN source s"
                " ON s.report = r.id WHERE r.domain = ?1 AND r.kind = 0 AND r.end_at > ?2 AND r.end_at <= ?3"
-               " GROUP BY 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 ORDER BY 2 DESC, 1, 12 LIMIT ?4 OFFSET ?5");
+               " GROUP BY 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 ORDER BY 1, 2 DESC, 12 LIMIT ?4 OFFSET ?5");
     enum err e = rows ? OK : ERR_LIMIT;
     bind_ask(q, ask);
     while (!e && (e = stmt_row(q)) == OK) {
         struct aggregate_row *row = &rows[out->n_sources];
-        if (out->n_sources == REPORT_PAGE_ROWS) {
+        if (is_full(a, out->n_sources)) {
             out->more = true;
             break;
         }
@@ -497,7 +504,7 @@ static enum err ask_tls(struct reports *r, const struct report_ask *ask, struct 
     bind_ask(q, ask);
     while (!e && (e = stmt_row(q)) == OK) {
         struct report_tls *row = &rows[out->n_tls];
-        if (out->n_tls == REPORT_PAGE_ROWS) {
+        if (is_full(a, out->n_tls)) {
             out->more = true;
             break;
         }
@@ -529,7 +536,7 @@ static enum err ask_failures(struct reports *r, const struct report_ask *ask, st
     enum err e = rows ? OK : ERR_LIMIT;
     bind_ask(q, ask);
     while (!e && (e = stmt_row(q)) == OK) {
-        if (out->n_failures == REPORT_PAGE_ROWS) {
+        if (is_full(a, out->n_failures)) {
             out->more = true;
             break;
         }

@@ -1,14 +1,463 @@
+/* tell: posthorn reports DOMAIN. Asks directory whether the domain is ours, journal for what was reported (in
+ * the days asked for, and in the last 30 for advice), resolver for the names of sources, and keeps the answer
+ * as rows that directory fetches one by one. */
+#include "core/dns/dns_name.h"
+#include "core/dns/dns_rr.h"
+#include "ipc/directory_reporter.h"
+#include "ipc/x_resolver.h"
+#include "ipc/x_settings.h"
+#include "policy/report_words.h"
 #include "proc/reporter/reporter.h"
+#include "sys/clock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TELL_ARENA   ((size_t)8 << 20)
+#define TELL_ROWS    4000 /* JSON objects of one answer */
+#define TELL_BYTES   ((size_t)4 << 20)
+#define TELL_INPUT   20000 /* rows asked of journal */
+#define TELL_OTHERS  200   /* rows of TLS and failure reports */
+#define TELL_SOURCES 500   /* in the table */
+#define WATCH_DAYS   30
+#define DAYS_MAX     3650
+#define PTR_MAX      25
+#define PTR_MS       (5 * MS_SECOND)
+#define ROW_BITS     12
+
+/* What is asked of journal, one after the other. */
+static const struct {
+    enum report_question question;
+    bool watch; /* of the last WATCH_DAYS, not of the days asked for */
+} tell_steps[] = {
+    {REPORT_ASK_ORGS, false},   {REPORT_ASK_SOURCES, false}, {REPORT_ASK_ORGS, true},
+    {REPORT_ASK_SOURCES, true}, {REPORT_ASK_TLS, false},     {REPORT_ASK_FAILURES, false},
+};
+
+/* A source whose name was asked for. */
+struct tell_name {
+    struct tell *tell;
+    struct report_source *source;
+};
+
+struct tell {
+    struct list link;
+    struct reporter *reporter;
+    struct role_peer *peer; /* NULL: who asked is gone */
+    uint64_t id;            /* of the question in hand; 0: none */
+    uint32_t number;
+    struct arena arena;
+    slice domain;
+    unsigned days;
+    time_ms now;
+    size_t step, from; /* the page in hand */
+    struct tell_name names[PTR_MAX];
+    size_t n_names, names_open; /* asked; not answered, and one while they are being asked */
+    struct ip ours[16];
+    size_t n_ours;
+    struct report_org *orgs;
+    size_t n_orgs;
+    time_ms first; /* when the oldest report of the watched days begins; 0: none */
+    uint8_t policy;
+    time_ms policy_end;
+    struct report_sources sources, watched;
+    struct report_words_tls *tls;
+    size_t n_tls;
+    struct report_words_failure *failures;
+    size_t n_failures;
+    struct buf json; /* the rows, one behind the other */
+    uint32_t at[TELL_ROWS + 1];
+    size_t n_rows;
+};
+
+static void tell_free(struct tell *t)
+{
+    role_forget(t->reporter->role, t);
+    for (size_t i = 0; i < t->n_names; i++)
+        role_forget(t->reporter->role, &t->names[i]);
+    list_remove(&t->link);
+    t->reporter->n_tells--;
+    buf_done(&t->json);
+    arena_done(&t->arena);
+    free(t);
+}
+
+static void tell_reply(struct tell *t, const struct words_row *row)
+{
+    if (t->peer && t->peer->chan && t->id)
+        IGNORE_RESULT(chan_reply(t->peer->chan, t->id, DIRECTORY_REPORTER_ROW, row, NULL, 0),
+                      "who asked is gone");
+    t->id = 0;
+}
+
+static void tell_fail(struct tell *t, enum err e, const char *text)
+{
+    tell_reply(t, &(struct words_row){.err = (uint32_t)e, .text = slice_str(text)});
+    tell_free(t);
+}
+
+void tell_forget(struct reporter *r, const struct role_peer *peer)
+{
+    LIST_EACH_SAFE(it, &r->tells)
+    {
+        struct tell *t = LIST_OF(it, struct tell, link);
+        if (t->peer == peer)
+            tell_free(t);
+    }
+}
+
+/* Row i, and with the last one the end. */
+static void tell_row(struct tell *t, size_t i)
+{
+    struct words_row row = {.json = slice_sub(buf_view(&t->json), t->at[i], t->at[i + 1])};
+    bool last = i + 1 >= t->n_rows;
+    if (!last)
+        row.next = t->number << ROW_BITS | (uint32_t)(i + 1);
+    tell_reply(t, &row);
+    if (last)
+        tell_free(t);
+}
+
+/* ---- rows */
+
+static struct buf *row_begin(struct tell *t, const char *kind)
+{
+    buf_print(&t->json, "{\"kind\":\"%s\"", kind);
+    return &t->json;
+}
+
+static void row_end(struct tell *t)
+{
+    buf_byte(&t->json, '}');
+    if (buf_failed(&t->json) || t->n_rows + 1 >= TELL_ROWS)
+        buf_truncate(&t->json, t->at[t->n_rows]); /* what does not fit is left out */
+    else
+        t->at[++t->n_rows] = (uint32_t)t->json.n;
+}
+
+static void put_text(struct buf *b, const char *name, slice value)
+{
+    buf_print(b, ",\"%s\":", name);
+    journal_event_json(b, value);
+}
+
+static void put_number(struct buf *b, const char *name, uint64_t value)
+{
+    buf_print(b, ",\"%s\":%llu", name, (unsigned long long)value);
+}
+
+static void put_source(struct buf *b, const struct report_source *s)
+{
+    char ip[IP_TEXT];
+    ip_print(&s->ip, ip);
+    put_text(b, "source", ip_is_none(&s->ip) ? SLICE("") : slice_str(ip));
+    put_text(b, "name", s->name);
+    put_text(b, "class", slice_str(report_class_word(report_class_of(s))));
+    put_number(b, "messages", s->messages);
+    put_number(b, "believed", s->believed);
+    put_number(b, "dkim_passed", s->dkim_passed);
+    put_number(b, "spf_passed", s->spf_passed);
+    put_number(b, "refused", s->refused);
+    put_number(b, "quarantined", s->quarantined);
+    put_text(b, "other_domain", s->other);
+}
+
+static void tell_line(void *arg, const struct report_line *line)
+{
+    struct tell *t = arg;
+    struct buf *b = row_begin(t, line->kind);
+    put_text(b, "text", line->text);
+    put_text(b, "fix", line->fix);
+    if (line->source)
+        put_source(b, line->source);
+    row_end(t);
+}
+
+static void tell_tables(struct tell *t)
+{
+    static const char *const kinds[] = {"aggregate", "failure", "tls"};
+    for (size_t i = 0; i < t->n_orgs; i++) {
+        struct buf *b = row_begin(t, "reporter");
+        put_text(b, "organisation", t->orgs[i].org);
+        put_text(b, "reports_of", slice_str(kinds[t->orgs[i].kind]));
+        put_number(b, "reports", t->orgs[i].reports);
+        put_number(b, "messages", t->orgs[i].messages);
+        row_end(t);
+    }
+    for (size_t i = 0; i < size_min(t->sources.n, TELL_SOURCES); i++) {
+        put_source(row_begin(t, "row"), &t->sources.at[i]);
+        row_end(t);
+    }
+}
+
+static void tell_words(struct tell *t)
+{
+    struct report_summary s = {.domain = t->domain,
+                               .days = t->days,
+                               .policy = t->policy,
+                               .sources = &t->sources,
+                               .watched = t->first ? &t->watched : NULL,
+                               .tls = t->tls,
+                               .n_tls = t->n_tls,
+                               .failures = t->failures,
+                               .n_failures = t->n_failures};
+    for (size_t i = 0; i < t->n_orgs; i++)
+        s.n_orgs += t->orgs[i].kind == REPORT_HEAD_AGGREGATE;
+    if (t->first)
+        s.watched_days = (unsigned)size_min((size_t)((t->now - t->first) / MS_DAY + 1), WATCH_DAYS);
+    report_words(&s, tell_line, t);
+    tell_tables(t);
+    tell_row(t, 0); /* there is always a total */
+}
+
+/* ---- names of sources: PTR, RFC 1035 §3.5. Only for reading, so not confirmed. */
+
+static void name_came(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    const struct tell_name *asked = arg;
+    const struct resolved *m = message;
+    struct tell *t = asked->tell;
+    struct dns_name name;
+    (void)fds, (void)n_fds; /* none */
+    if (e == OK && m->err == OK && m->n_rrs && dns_rr_name(m->rrs[0].rdata, &name) == OK &&
+        !arena_dup(&t->arena, dns_name_view(&name), &asked->source->name))
+        asked->source->name = (slice){0};
+    if (--t->names_open == 0)
+        tell_words(t);
+}
+
+/* Of the sources that get a sentence. */
+static void tell_names(struct tell *t)
+{
+    t->names_open = 1; /* ours */
+    for (size_t i = 0; i < t->sources.n && t->n_names < PTR_MAX; i++) {
+        struct report_source *s = &t->sources.at[i];
+        struct tell_name *name = &t->names[t->n_names];
+        struct dns_name reverse;
+        struct resolve m = {.type = DNS_PTR};
+        if (s->messages == s->believed || ip_is_none(&s->ip))
+            continue;
+        *name = (struct tell_name){t, s};
+        t->n_names++;
+        dns_name_reverse(&s->ip, &reverse);
+        m.name = dns_name_view(&reverse);
+        if (role_call(t->reporter->role, ROLE_RESOLVER, X_RESOLVER_RESOLVE, &m, NULL, 0, PTR_MS, name_came,
+                      name) == OK)
+            t->names_open++;
+    }
+    if (--t->names_open == 0)
+        tell_words(t);
+}
+
+/* ---- journal */
+
+static void tell_ask(struct tell *t);
+
+static bool keep_orgs(struct tell *t, const struct report_page *p, bool watch)
+{
+    for (size_t i = 0; i < p->n_orgs; i++) {
+        const struct report_org *o = &p->orgs[i];
+        if (o->kind == REPORT_HEAD_AGGREGATE && o->end > t->policy_end) {
+            t->policy = o->p;
+            t->policy_end = o->end;
+        }
+        if (watch) {
+            if (o->kind == REPORT_HEAD_AGGREGATE && (t->first == 0 || o->begin < t->first))
+                t->first = o->begin > 0 ? o->begin : o->end;
+            continue;
+        }
+        if (t->n_orgs == TELL_OTHERS)
+            continue;
+        t->orgs[t->n_orgs] = *o;
+        if (!arena_dup(&t->arena, o->org, &t->orgs[t->n_orgs].org))
+            return false;
+        t->n_orgs++;
+    }
+    return true;
+}
+
+static bool keep_sources(struct tell *t, const struct report_page *p, struct report_sources *to)
+{
+    for (size_t i = 0; i < p->n_sources; i++) {
+        const struct aggregate_row *s = &p->sources[i];
+        struct aggregate_dkim dkim[AGGREGATE_DKIM_MAX];
+        struct aggregate_record row = {.count = s->count,
+                                       .disposition = s->disposition,
+                                       .dkim_aligned = s->dkim_aligned,
+                                       .spf_aligned = s->spf_aligned,
+                                       .reason = s->reason,
+                                       .header_from = s->header_from,
+                                       .spf_domain = s->spf_domain,
+                                       .spf = s->spf,
+                                       .spf_of_helo = s->spf_of_helo,
+                                       .dkim = dkim,
+                                       .n_dkim = size_min(s->n_dkim, AGGREGATE_DKIM_MAX)};
+        for (size_t k = 0; k < row.n_dkim; k++)
+            dkim[k] = (struct aggregate_dkim){s->dkim[k].domain, s->dkim[k].selector, s->dkim[k].result};
+        if (ip_from_slice(s->source, &row.source) != OK)
+            row.source = (struct ip){{0}};
+        if (!report_sources_add(to, &row, t->ours, t->n_ours))
+            return false;
+    }
+    return true;
+}
+
+static bool keep_others(struct tell *t, const struct report_page *p)
+{
+    for (size_t i = 0; i < p->n_tls && t->n_tls < TELL_OTHERS; i++) {
+        const struct tls_row *row = &p->tls[i].row;
+        struct report_words_tls *to = &t->tls[t->n_tls++];
+        *to = (struct report_words_tls){.good = row->good, .failed = row->failed, .count = row->count};
+        if (!arena_dup(&t->arena, p->tls[i].org, &to->org) ||
+            !arena_dup(&t->arena, row->result, &to->result) ||
+            !arena_dup(&t->arena, row->receiving_mx, &to->mx))
+            return false;
+    }
+    for (size_t i = 0; i < p->n_failures && t->n_failures < TELL_OTHERS; i++) {
+        const struct failure_row *row = &p->failures[i];
+        struct report_words_failure *to = &t->failures[t->n_failures++];
+        *to = (struct report_words_failure){.incidents = row->incidents};
+        if (ip_from_slice(row->source, &to->source) != OK)
+            to->source = (struct ip){{0}};
+        if (!arena_dup(&t->arena, row->failure, &to->failure) ||
+            !arena_dup(&t->arena, row->header_from, &to->header_from))
+            return false;
+    }
+    return true;
+}
+
+static void tell_page(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    struct tell *t = arg;
+    const struct report_page *p = message;
+    bool watch = tell_steps[t->step].watch, fine;
+    size_t n;
+    (void)fds, (void)n_fds; /* none */
+    if (!e)
+        e = err_from_wire(p->err);
+    if (e) {
+        tell_fail(t, e, "the journal does not answer; see posthorn status");
+        return;
+    }
+    fine =
+        keep_orgs(t, p, watch) && keep_sources(t, p, watch ? &t->watched : &t->sources) && keep_others(t, p);
+    n = p->n_orgs + p->n_sources + p->n_tls + p->n_failures;
+    t->from += n;
+    if (!fine) {
+        tell_fail(t, ERR_LIMIT, "there is more in the reports than fits into one answer; ask for fewer days");
+        return;
+    }
+    if (!p->more || n == 0 || t->from >= TELL_INPUT) {
+        t->from = 0;
+        t->step++;
+    }
+    tell_ask(t);
+}
+
+static void tell_ask(struct tell *t)
+{
+    struct report_ask m = {.domain = t->domain, .from = (uint32_t)t->from};
+    enum err e;
+    if (t->step == ARRAY_LEN(tell_steps)) {
+        report_sources_sort(&t->sources);
+        tell_names(t);
+        return;
+    }
+    m.question = (uint8_t)tell_steps[t->step].question;
+    m.since = t->now - (time_ms)(tell_steps[t->step].watch ? WATCH_DAYS : t->days) * MS_DAY;
+    e = role_call(t->reporter->role, ROLE_JOURNAL, REPORTER_JOURNAL_ASK, &m, NULL, 0, JOURNAL_MS, tell_page,
+                  t);
+    if (e)
+        tell_page(t, e, NULL, NULL, 0);
+}
+
+/* ---- the question */
+
+static void tell_known(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    struct tell *t = arg;
+    const struct settings_domain *m = message;
+    char text[TEXT_MAX];
+    (void)fds, (void)n_fds; /* none */
+    if (!e)
+        e = err_from_wire(m->err);
+    if (e == OK) {
+        tell_ask(t);
+        return;
+    }
+    (void)snprintf(text, sizeof text,
+                   e == ERR_NOT_FOUND ? "there is no domain %.*s here; see posthorn domain list"
+                                      : "the directory does not answer for %.*s",
+                   SLICE_FMT(t->domain));
+    tell_fail(t, e, text);
+}
+
+static bool tell_init(struct tell *t, slice domain)
+{
+    struct dns_name name;
+    if (dns_name_parse(domain, &name) != OK || !arena_dup(&t->arena, dns_name_view(&name), &t->domain))
+        return false;
+    t->orgs = ARENA_ARRAY(&t->arena, TELL_OTHERS, struct report_org);
+    t->tls = ARENA_ARRAY(&t->arena, TELL_OTHERS, struct report_words_tls);
+    t->failures = ARENA_ARRAY(&t->arena, TELL_OTHERS, struct report_words_failure);
+    for (size_t i = 0; i < ARRAY_LEN(t->ours); i++)
+        if (ip_parse(role_setting(t->reporter->role, "address", i), &t->ours[t->n_ours]) == OK)
+            t->n_ours++;
+    return t->orgs && t->tls && t->failures && report_sources_init(&t->sources, t->domain, &t->arena) &&
+           report_sources_init(&t->watched, t->domain, &t->arena);
+}
 
 void tell_call(struct reporter *r, struct role_peer *peer, uint64_t id, const void *call)
 {
-    (void)r, (void)peer, (void)id, (void)call;
+    const struct words_call *m = call;
+    struct tell *t;
+    struct settings_domain_ask ask;
+    uint32_t days = 7;
+    enum err e;
+    if (r->n_tells >= TELLS_MAX) /* the oldest is not fetched any more, or will be asked again */
+        tell_free(LIST_OF(r->tells.next, struct tell, link));
+    t = calloc(1, sizeof *t);
+    must(t);
+    *t = (struct tell){.reporter = r, .peer = peer, .id = id, .now = clock_unix(), .policy = 255};
+    t->number = ++r->tell_next & 0xfffff;
+    if (t->number == 0)
+        t->number = r->tell_next = 1;
+    arena_init(&t->arena, "reports told", TELL_ARENA);
+    buf_init(&t->json, TELL_BYTES);
+    list_append(&r->tells, &t->link);
+    r->n_tells++;
+    if (!slice_eq(m->verb, SLICE("reports")) || m->n_args < 1 ||
+        (m->n_args > 1 && (!slice_u32(m->args[1].text, &days) || days == 0 || days > DAYS_MAX))) {
+        tell_fail(t, ERR_USAGE, "write it like: posthorn reports example.org --since 7");
+        return;
+    }
+    t->days = days;
+    if (!tell_init(t, m->args[0].text)) {
+        tell_fail(t, ERR_SYNTAX, "that is no domain name; write it like example.org");
+        return;
+    }
+    ask.domain = t->domain;
+    e = role_call(r->role, ROLE_DIRECTORY, X_SETTINGS_DOMAIN_ASK, &ask, NULL, 0, DIRECTORY_MS, tell_known, t);
+    if (e)
+        tell_known(t, e, NULL, NULL, 0);
 }
+
 void tell_more(struct reporter *r, struct role_peer *peer, uint64_t id, const void *more)
 {
-    (void)r, (void)peer, (void)id, (void)more;
-}
-void tell_forget(struct reporter *r, const struct role_peer *peer)
-{
-    (void)r, (void)peer;
+    const struct words_more *m = more;
+    struct words_row gone = {.err = ERR_EXPIRED,
+                             .text = SLICE("the answer was not fetched in time; ask again")};
+    size_t row = m->next & ((1u << ROW_BITS) - 1);
+    LIST_EACH(it, &r->tells)
+    {
+        struct tell *t = LIST_OF(it, struct tell, link);
+        if (t->number != m->next >> ROW_BITS || t->peer != peer || t->id || row >= t->n_rows)
+            continue;
+        t->id = id;
+        tell_row(t, row);
+        return;
+    }
+    if (peer->chan)
+        IGNORE_RESULT(chan_reply(peer->chan, id, DIRECTORY_REPORTER_ROW, &gone, NULL, 0),
+                      "who asked is gone");
 }
