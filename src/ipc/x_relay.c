@@ -30,9 +30,27 @@ static const struct ipc_field queued_fields[] = {
 };
 static const struct ipc_shape queued_shape = IPC_SHAPE(struct queued, queued_fields);
 
+static const struct ipc_field relay_look_fields[] = {
+    IPC_NUM(struct relay_look, U64, mail_id),
+    IPC_NUM(struct relay_look, BOOL, drop),
+};
+static const struct ipc_shape relay_look_shape = IPC_SHAPE(struct relay_look, relay_look_fields);
+
+static const struct ipc_field relay_seen_fields[] = {
+    IPC_NUM(struct relay_seen, U32, err),      IPC_NUM(struct relay_seen, U64, messages),
+    IPC_NUM(struct relay_seen, I64, oldest),   IPC_NUM(struct relay_seen, BOOL, found),
+    IPC_NUM(struct relay_seen, U32, attempts), IPC_NUM(struct relay_seen, U32, code),
+    IPC_TEXT(struct relay_seen, reply, 4096),  IPC_TEXT(struct relay_seen, host, 512),
+    IPC_TEXT(struct relay_seen, held, 512),    IPC_NUM(struct relay_seen, U32, unstored),
+    IPC_TEXT(struct relay_seen, unstored_why, 1024),
+};
+static const struct ipc_shape relay_seen_shape = IPC_SHAPE(struct relay_seen, relay_seen_fields);
+
 static const struct ipc_message x_relay_messages[] = {
     {X_RELAY_ENQUEUE, "enqueue", IPC_A, IPC_REQUEST, X_RELAY_QUEUED, &enqueue_shape, 1, 1},
     {X_RELAY_QUEUED, "queued", IPC_B, IPC_REPLY, 0, &queued_shape, 0, 0},
+    {X_RELAY_LOOK, "look", IPC_A, IPC_REQUEST, X_RELAY_SEEN, &relay_look_shape, 0, 0},
+    {X_RELAY_SEEN, "seen", IPC_B, IPC_REPLY, 0, &relay_seen_shape, 0, 0},
 };
 
 const struct ipc_channel x_relay_channel = {"x_relay", 1, x_relay_messages, ARRAY_LEN(x_relay_messages),

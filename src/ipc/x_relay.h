@@ -8,6 +8,8 @@
 enum x_relay_type {
     X_RELAY_ENQUEUE = 1, /* descriptor: the sealed body */
     X_RELAY_QUEUED = 2,
+    X_RELAY_LOOK = 3, /* only doctor asks */
+    X_RELAY_SEEN = 4,
 };
 
 struct enqueue_rcpt {
@@ -37,6 +39,25 @@ struct enqueue {
 struct queued {
     uint32_t err;
     slice text;
+};
+
+/* How the queue is, and how one message in it is. */
+struct relay_look {
+    uint64_t mail_id; /* 0: only the queue */
+    bool drop;        /* take the message out, quietly: a probe that is too late */
+};
+
+struct relay_seen {
+    uint32_t err;      /* of the queue's database */
+    uint64_t messages; /* that wait */
+    int64_t oldest;    /* Unix ms; 0: none waits */
+    uint32_t unstored;  /* recipients of ours whose accounts could not take their mail when it was tried */
+    slice unstored_why; /* what the last of them said */
+    bool found;        /* the message is still there; then of its first recipient: */
+    uint32_t attempts;
+    uint32_t code;     /* of the last reply; 0: there was none */
+    slice reply, host; /* verbatim, or our words when there was none */
+    slice held;        /* why it is held, or empty */
 };
 
 extern const struct ipc_channel x_relay_channel;

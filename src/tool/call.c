@@ -273,8 +273,25 @@ static enum err call_take(struct call *c, json_t *rows, struct arena *a, const s
     return OK;
 }
 
-enum err call_run(struct call *c, const char *verb, const char *const *args, size_t n, slice secret,
-                  json_t *rows, struct err_detail *detail)
+/* Where rows go: into an array, or to a function. */
+struct call_rows {
+    json_t *into;
+    void (*fn)(void *arg, const json_t *row);
+    void *arg;
+};
+
+static void call_hand_on(const struct call_rows *to)
+{
+    const json_t *row;
+    size_t i;
+    if (!to->fn)
+        return;
+    json_array_foreach(to->into, i, row) to->fn(to->arg, row);
+    (void)json_array_clear(to->into); /* it is an array */
+}
+
+static enum err call_go(struct call *c, const char *verb, const char *const *args, size_t n, slice secret,
+                        const struct call_rows *to, struct err_detail *detail)
 {
     struct admin_arg items[TOOL_ARGS_MAX];
     struct admin_call m = {.verb = slice_str(verb), .args = items, .n_args = n, .secret = secret};
@@ -288,7 +305,8 @@ enum err call_run(struct call *c, const char *verb, const char *const *args, siz
     arena_init(&a, "answer", 256 * 1024);
     while (e == OK && !done) {
         arena_reset(&a);
-        e = call_take(c, rows, &a, &done);
+        e = call_take(c, to->into, &a, &done);
+        call_hand_on(to);
     }
     if (e != OK) {
         err_detail_set(detail, "the server did not answer: %s; see posthorn status", err_text(e));
@@ -299,6 +317,22 @@ enum err call_run(struct call *c, const char *verb, const char *const *args, siz
         err_detail_set(detail, "%.*s", SLICE_FMT(done->text));
     }
     arena_done(&a);
+    return e;
+}
+
+enum err call_run(struct call *c, const char *verb, const char *const *args, size_t n, slice secret,
+                  json_t *rows, struct err_detail *detail)
+{
+    struct call_rows to = {.into = rows};
+    return call_go(c, verb, args, n, secret, &to, detail);
+}
+
+enum err call_each(struct call *c, const char *verb, const char *const *args, size_t n,
+                   void (*fn)(void *arg, const json_t *row), void *arg, struct err_detail *detail)
+{
+    struct call_rows to = {json_array(), fn, arg};
+    enum err e = call_go(c, verb, args, n, (slice){0}, &to, detail);
+    json_decref(to.into);
     return e;
 }
 

@@ -7,6 +7,7 @@
 #define DISK_LOW_BYTES   ((uint64_t)256 << 20)
 #define QUEUE_OLD_MS     (4 * MS_HOUR)
 #define QUEUE_MANY       1000
+#define MEMORY_MIN       ((uint64_t)240 << 20) /* of 256 MB the kernel keeps some */
 
 static slice port_subject(struct examine *x, const struct facts_port *p)
 {
@@ -171,6 +172,35 @@ static void house_outward(struct examine *x)
             buf_view(&b), "No other mail server can be reached on port 25.");
 }
 
+static void house_before(struct examine *x)
+{
+    const struct facts *f = x->facts;
+    for (size_t i = 0; i < f->n_binds; i++) {
+        const struct facts_bind *b = &f->binds[i];
+        slice subject = examine_text(x, "port %u", b->port);
+        if (b->err == ERR_DENIED)
+            examine_found(x, FINDING_UNOBSERVED, subject, SLICE("Run this as root."), (slice){0},
+                          "Whether port %u is free cannot be seen without root.", b->port);
+        else if (b->err)
+            examine_found(
+                x, FINDING_PORT_TAKEN, subject,
+                examine_text(x,
+                             "ss -ltnp 'sport = :%u'\n(names the program; stop it: a mail server that "
+                             "came with the system, mostly)",
+                             b->port),
+                b->why, "Port %u is in use by another program.", b->port);
+    }
+    if (f->memory_bytes && f->memory_bytes < MEMORY_MIN)
+        examine_found(x, FINDING_MEMORY_SMALL, SLICE("memory"),
+                      SLICE("Take a machine with at least 256 MB of memory."), (slice){0},
+                      "This machine has %llu MB of memory.", (unsigned long long)(f->memory_bytes >> 20));
+    for (size_t i = 0; f->address_here == FACTS_NO && i < x->setup->n_addresses && i < 1; i++)
+        examine_found(x, FINDING_ADDRESS_NOT_HERE, examine_ip(x, &x->setup->addresses[i]),
+                      SLICE("If a router stands before this machine, have it pass on ports 25, 465 and 993."),
+                      (slice){0}, "No interface of this machine has the address %.*s.",
+                      SLICE_FMT(examine_ip(x, &x->setup->addresses[i])));
+}
+
 void examine_house(struct examine *x)
 {
     const struct facts *f = x->facts;
@@ -201,7 +231,28 @@ void examine_house(struct examine *x)
     if (f->queue_known && f->queue_messages > QUEUE_MANY)
         examine_found(x, FINDING_QUEUE_LARGE, SLICE("queue"), SLICE("posthorn queue list"), (slice){0},
                       "%llu messages wait in the queue.", (unsigned long long)f->queue_messages);
+    if (f->unstored)
+        examine_found(
+            x, FINDING_STORE_REFUSES, SLICE("store"),
+            SLICE(
+                "posthorn queue list\nposthorn status (are accounts and account ready?)\n(is the disk full? "
+                "is an account over its quota?)"),
+            f->unstored_why, "%u recipients here wait for mail that their accounts could not take.",
+            (unsigned)f->unstored);
     house_outward(x);
+    if (x->before)
+        house_before(x);
+}
+
+/* Which way of port 25 is it? */
+static slice probe_part(const struct examine *x, slice part)
+{
+    bool out = false;
+    for (size_t i = 0; i < x->facts->n_outward; i++)
+        out |= x->facts->outward[i].err == OK;
+    if (!slice_eq(part, SLICE("port 25")))
+        return part;
+    return x->facts->n_outward && !out ? SLICE("port 25 out") : SLICE("port 25 in");
 }
 
 /* ---- the probe */
@@ -241,6 +292,7 @@ void examine_probes(struct examine *x)
                           examine_text(x, "posthorn trace posthorn-probe@%.*s\nposthorn queue list",
                                        SLICE_FMT(p->domain)),
                           p->reason, "The probe of %.*s, sent %.*s, did not come back: %.*s.",
-                          SLICE_FMT(p->domain), SLICE_FMT(port_time(x, p->sent_at)), SLICE_FMT(p->part));
+                          SLICE_FMT(p->domain), SLICE_FMT(port_time(x, p->sent_at)),
+                          SLICE_FMT(probe_part(x, p->part)));
     }
 }

@@ -125,9 +125,20 @@ struct facts {
     uint64_t disk_free, disk_total; /* bytes */
     bool queue_known;
     uint64_t queue_messages;
+    uint32_t unstored; /* recipients of ours whose accounts could not take mail */
+    slice unstored_why;
     time_ms queue_oldest;   /* Unix ms; 0: none */
     const slice *dnsbl_off; /* zones that the house switched off */
     size_t n_dnsbl_off;
+    /* before anything is set up */
+    struct facts_bind {
+        uint16_t port;
+        enum err err;
+        slice why;
+    } binds[4];
+    size_t n_binds;
+    uint64_t memory_bytes; /* 0: not known */
+    enum facts_known address_here;
     const slice *silent; /* "keys: why": roles that could not be asked */
     size_t n_silent;
 };

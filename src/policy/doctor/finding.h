@@ -37,6 +37,8 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
       "Its senders believe it arrived. After the queue's lifetime it goes back to them.") \
     X(QUEUE_LARGE, "queue-large", WARNING, "Much mail waits in the queue", \
       "Either many receivers refuse us for now, or somebody sends in bulk through an account.") \
+    X(STORE_REFUSES, "store-refuses", ERROR, "Mail cannot be stored in accounts", \
+      "It waits in the queue and is tried again; people do not see it, and after the queue's lifetime it goes back.") \
     X(RESOLVER_PUBLIC, "resolver-public", WARNING, "A public resolver is asked", \
       "Blocklists answer public resolvers with nothing or with errors, so their answers are useless, and DNSSEC rests on the way to somebody else's machine.") \
     X(RESOLVER_NO_DNSSEC, "resolver-no-dnssec", WARNING, "Answers of the DNS are not validated", \

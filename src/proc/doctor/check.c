@@ -1,18 +1,327 @@
-/* check: looks at this server from outside every hour and keeps what it finds. */
-#include "proc/doctor/doctor.h"
+/* check: looks at this server from outside every hour, and when it is asked to; keeps what is wrong and since
+ * when; tells the administrator what changed.
+ *
+ * One check at a time; the others wait in a list. A check of all domains, whoever asked for it, is kept and
+ * told; a check of one domain only answers. */
+#include "proc/doctor/check.h"
+
+#include "ipc/admin_words.h"
+#include "ipc/x_resolver.h"
+#include "proc/doctor/gather.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
+#include "sys/log.h"
+#include "sys/tls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define CHECK_FIRST_MS MS_MINUTE
 #define CHECK_EVERY_MS MS_HOUR
+#define CHECK_ARENA    ((size_t)48 << 20)
+#define CHECK_TRUST    ((size_t)1 << 20)
+#define CHECK_ASK_MS   (30 * MS_SECOND)
+#define DNS_PORT       53
+#define SMTP_PORT      25
+
+/* Whose mail servers are tried to see whether port 25 outward is open; `doctor outward` names others. */
+static const char *const check_outward[] = {"gmail.com", "icloud.com"};
+
+struct check {
+    struct list link;
+    struct doctor *doctor;
+    struct doctor_call *call; /* NULL: the clock, or the asker is gone */
+    char only[256];
+    bool running;
+    struct arena arena;
+    struct gathered gathered;
+    struct survey_outward outward[SURVEY_OUTWARD_MAX];
+};
+
+struct doctor_check {
+    struct list checks;
+    struct kept *kept;
+    struct survey_trust *trust;
+    bool off;
+    uint32_t test_dns_port, test_probe_s;
+    time_ms last_at;
+    uint64_t done;
+};
+
+static struct survey_trust *check_trust; /* loaded before the lock-in */
+
+bool check_is_off(const struct doctor *d)
+{
+    return d->check->off;
+}
+
+void check_test(const struct doctor *d, uint32_t *out_dns_port, uint32_t *out_probe_s)
+{
+    *out_dns_port = d->check ? d->check->test_dns_port : 0;
+    *out_probe_s = d->check ? d->check->test_probe_s : 0;
+}
+
+/* ---- answers of the DNS for the survey */
+
+struct lookup_one {
+    void (*fn)(void *arg, const struct dns_answer *a);
+    void *arg;
+    struct dns_table table;
+    struct arena arena;
+    slice name;
+    uint16_t type;
+};
+
+static void lookup_done(void *arg)
+{
+    struct lookup_one *l = arg;
+    const struct dns_answer *a = dns_table_get(&l->table, l->name, l->type);
+    static const struct dns_answer failed = {.status = DNS_ANSWER_TEMPFAIL};
+    l->fn(l->arg, a ? a : &failed);
+    arena_done(&l->arena);
+    free(l);
+}
+
+static void check_lookup(void *arg, slice name, uint16_t type,
+                         void (*fn)(void *fn_arg, const struct dns_answer *a), void *fn_arg)
+{
+    struct lookup_one *l = calloc(1, sizeof *l);
+    must(l);
+    l->fn = fn;
+    l->arg = fn_arg;
+    l->type = type;
+    arena_init(&l->arena, "lookup", (size_t)512 * 1024);
+    must(arena_dup(&l->arena, name, &l->name) && dns_table_init(&l->table, &l->arena, 2));
+    (void)dns_table_get(&l->table, l->name, type); /* notes it */
+    doctor_ask(arg, &l->table, true, lookup_done, l);
+}
+
+/* ---- one check */
+
+static void check_next(struct doctor *d);
+
+static void check_free(struct check *c)
+{
+    struct doctor *d = c->doctor;
+    list_remove(&c->link);
+    arena_done(&c->arena);
+    free(c);
+    check_next(d);
+}
+
+static void check_answer(struct check *c, const struct findings *f)
+{
+    struct buf b CLEANUP(buf_done) = {.max = ADMIN_WORDS_JSON_MAX};
+    if (!c->call)
+        return;
+    for (size_t i = 0; i < f->n; i++) {
+        buf_clear(&b);
+        if (finding_json(&f->at[i], &b) == OK)
+            doctor_row(c->call, buf_view(&b));
+    }
+    buf_clear(&b);
+    buf_print(&b, "{\"summary\":\"%s\",\"domains\":%zu,\"findings\":%zu}",
+              finding_severity_name(findings_worst(f)), c->gathered.setup.n_domains, f->n);
+    doctor_row(c->call, buf_view(&b));
+    doctor_end(c->call, OK, (slice){0});
+    c->call = NULL;
+}
+
+static void check_keep(struct check *c, struct findings *f)
+{
+    struct doctor *d = c->doctor;
+    struct doctor_check *k = d->check;
+    struct findings opened, closed;
+    kept_compare(k->kept, f, clock_unix(), &c->arena, &opened, &closed);
+    for (size_t i = 0; i < opened.n; i++)
+        role_tell(d->role, (struct journal_event){.kind = JOURNAL_TROUBLE,
+                                                  .name = slice_str(finding_rows[opened.at[i].kind].word),
+                                                  .text = opened.at[i].what});
+    if (!k->off && (opened.n || closed.n))
+        alert_send(d, c->gathered.settings, c->gathered.setup.n_domains, &opened, &closed,
+                   kept_count(k->kept, FINDING_WARNING));
+    if (kept_save(k->kept))
+        log_warning(
+            "the file of findings in doctor's folder cannot be written: since when something is wrong is "
+            "forgotten at the next start");
+    k->last_at = clock_unix();
+    k->done++;
+}
+
+static void check_surveyed(void *arg, enum err e, const struct findings *found)
+{
+    struct check *c = arg;
+    struct findings f;
+    if (e) {
+        log_error("a check of this server did not come to its end: %s", err_text(e));
+        if (c->call)
+            doctor_end(c->call, e, SLICE("the check did not come to its end; try one domain at a time"));
+        c->call = NULL;
+    } else {
+        f = *found; /* since is filled in */
+        if (!c->only[0])
+            check_keep(c, &f);
+        check_answer(c, &f);
+    }
+    check_free(c);
+}
+
+static void check_outward_list(struct check *c, struct survey_options *o)
+{
+    slice host;
+    o->outward = c->outward;
+    for (size_t i = 0;
+         o->n_outward < SURVEY_OUTWARD_MAX && (host = role_setting(c->doctor->role, "outward", i)).n; i++) {
+        struct survey_outward *to = &c->outward[o->n_outward++];
+        slice name, port;
+        uint32_t number;
+        *to = (struct survey_outward){host, SMTP_PORT};
+        if (slice_split(host, '@', &name, &port) && slice_u32(port, &number) && number <= UINT16_MAX)
+            *to = (struct survey_outward){name, (uint16_t)number};
+    }
+    for (size_t i = 0; !o->n_outward && !c->doctor->check->test_dns_port && i < ARRAY_LEN(check_outward); i++)
+        c->outward[i] = (struct survey_outward){slice_str(check_outward[i]), SMTP_PORT};
+    if (!o->n_outward && !c->doctor->check->test_dns_port)
+        o->n_outward = ARRAY_LEN(check_outward);
+}
+
+static void check_progress(struct check *c, const char *text)
+{
+    struct buf b CLEANUP(buf_done) = {.max = 512};
+    buf_print(&b, "{\"progress\":\"%s\"}", text);
+    if (c->call)
+        doctor_row(c->call, buf_view(&b));
+}
+
+static void check_gathered(void *arg, enum err e)
+{
+    struct check *c = arg;
+    struct doctor *d = c->doctor;
+    uint32_t port = d->check->test_dns_port;
+    struct survey_options o = {.loop = d->role->loop,
+                               .setup = &c->gathered.setup,
+                               .facts = c->gathered.facts,
+                               .lookup = {check_lookup, d},
+                               .trust = d->check->trust,
+                               .dns_port = (uint16_t)(port ? port : DNS_PORT),
+                               .private_ok = port != 0};
+    if (e) {
+        if (c->call)
+            doctor_end(c->call, e,
+                       e == ERR_NOT_FOUND
+                           ? SLICE("that is no domain of this server; see posthorn domain list")
+                           : slice_str(err_text(e)));
+        c->call = NULL;
+        check_free(c);
+        return;
+    }
+    check_progress(c, "asking the name servers, connecting to each port");
+    check_outward_list(c, &o);
+    survey_run(&o, check_surveyed, c);
+}
+
+static void check_next(struct doctor *d)
+{
+    struct check *c;
+    if (list_empty(&d->check->checks))
+        return;
+    c = LIST_OF(d->check->checks.next, struct check, link);
+    if (c->running)
+        return;
+    c->running = true;
+    check_progress(c, "looking at the domains and their settings");
+    gather(d, &c->arena, slice_str(c->only), &c->gathered, check_gathered, c);
+}
+
+static void check_gone(void *arg)
+{
+    ((struct check *)arg)->call = NULL;
+}
+
+static void check_begin(struct doctor *d, struct doctor_call *call, slice only)
+{
+    struct check *c = calloc(1, sizeof *c);
+    must(c);
+    c->doctor = d;
+    c->call = call;
+    snprintf(c->only, sizeof c->only, "%.*s", SLICE_FMT(slice_sub(only, 0, sizeof c->only - 1)));
+    arena_init(&c->arena, "check", CHECK_ARENA);
+    list_append(&d->check->checks, &c->link);
+    if (call)
+        doctor_on_gone(call, check_gone, c);
+    check_next(d);
+}
+
+void check_soon(struct doctor *d)
+{
+    if (d->check->off)
+        return;
+    LIST_EACH(it, &d->check->checks)
+    {
+        const struct check *c = LIST_OF(it, struct check, link);
+        if (!c->running && !c->call && !c->only[0])
+            return; /* one waits already */
+    }
+    check_begin(d, NULL, (slice){0});
+}
+
+/* ---- the part */
 
 static void check_run(struct doctor *d)
 {
-    (void)d;
+    check_soon(d);
 }
 
 static void check_verb(struct doctor *d, struct doctor_call *call)
 {
-    (void)d;
-    doctor_end(call, OK, (slice){0});
+    struct dns_name name = {0};
+    slice domain = doctor_arg(call, 0);
+    if (domain.n && dns_name_parse(domain, &name))
+        doctor_end(call, ERR_SYNTAX, SLICE("that is no name of a domain"));
+    else
+        check_begin(d, call, dns_name_view(&name));
+}
+
+enum err check_prepare(struct role_self *role, struct err_detail *detail)
+{
+    struct buf pem CLEANUP(buf_done) = {.max = CHECK_TRUST};
+    int fd CLEANUP(fd_done) = role_file(role, "trust");
+    off_t at = 0;
+    ssize_t n = 1;
+    enum err e = tls_setup();
+    while (!e && fd >= 0 && n > 0) {
+        uint8_t *room = buf_reserve(&pem, 16384);
+        n = room ? pread(fd, room, 16384, at) : 0;
+        if (n > 0) {
+            buf_commit(&pem, (size_t)n);
+            at += n;
+        }
+    }
+    gather_prepare(role);
+    return e ? e : survey_trust_new(buf_view(&pem), &check_trust, detail);
+}
+
+static void check_start(struct doctor *d)
+{
+    struct doctor_check *k = calloc(1, sizeof *k);
+    slice test = role_setting(d->role, "doctor-test", 0), port, seconds;
+    must(k);
+    list_init(&k->checks);
+    k->kept = kept_open();
+    k->trust = check_trust;
+    k->off = role_setting(d->role, "doctor-off", 0).n > 0;
+    if (slice_split(test, ' ', &port, &seconds) &&
+        !(slice_u32(port, &k->test_dns_port) && slice_u32(seconds, &k->test_probe_s)))
+        k->test_dns_port = k->test_probe_s = 0;
+    d->check = k;
+}
+
+static void check_status(struct doctor *d)
+{
+    role_fact(d->role, "checks", "%llu", (unsigned long long)d->check->done);
+    role_fact(d->role, "errors", "%zu", kept_count(d->check->kept, FINDING_ERROR));
+    role_fact(d->role, "errors and warnings", "%zu", kept_count(d->check->kept, FINDING_WARNING));
 }
 
 static const struct doctor_verb check_verbs[] = {
@@ -21,9 +330,11 @@ static const struct doctor_verb check_verbs[] = {
 
 const struct doctor_part doctor_check_part = {
     .name = "check",
+    .start = check_start,
     .run = check_run,
     .first_ms = CHECK_FIRST_MS,
     .every_ms = CHECK_EVERY_MS,
     .verbs = check_verbs,
     .n_verbs = ARRAY_LEN(check_verbs),
+    .status = check_status,
 };

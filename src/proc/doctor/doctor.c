@@ -2,15 +2,15 @@
 #include "proc/doctor/doctor.h"
 
 #include "ipc/directory_doctor.h"
+#include "proc/doctor/check.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Each part adds its row here. */
 static const struct doctor_part *const doctor_parts[] = {
-    &doctor_check_part,
-    &doctor_dns_part,
-    &doctor_zone_part,
+    &doctor_check_part, &doctor_probe_part, &doctor_dns_part, &doctor_rotation_part, &doctor_zone_part,
+    &doctor_push_part,
 };
 
 /* A part's clock. */
@@ -162,10 +162,10 @@ static const struct doctor_verb *verb_find(slice name)
     return NULL;
 }
 
-static void domains_changed(struct doctor *d)
+void doctor_changed(struct doctor *d, const struct doctor_part *by)
 {
     for (size_t p = 0; p < ARRAY_LEN(doctor_parts); p++)
-        if (doctor_parts[p]->changed)
+        if (doctor_parts[p]->changed && doctor_parts[p] != by)
             doctor_parts[p]->changed(d);
 }
 
@@ -200,7 +200,7 @@ static void doctor_called(struct doctor *d, struct role_peer *peer, uint64_t id,
     struct doctor_call *c;
     enum err e = OK;
     if (slice_eq(m->verb, SLICE("domains-changed"))) {
-        domains_changed(d);
+        doctor_changed(d, NULL);
         call_reply(peer, id, &no);
         return;
     }
@@ -323,6 +323,7 @@ static void doctor_status(struct role_self *r)
 const struct role_spec doctor_spec = {
     .role = ROLE_DOCTOR,
     .rights = &doctor_rights,
+    .prepare = check_prepare,
     .start = doctor_start,
     .on_message = doctor_message,
     .on_peer = doctor_peer,

@@ -74,6 +74,8 @@ struct doctor {
 
 /* Runs a part's clock now (at the end of this turn), and then again every every_ms. */
 void doctor_run_soon(struct doctor *d, const struct doctor_part *part);
+/* Tells every part but one (which did it; may be NULL) that domains, their settings or keys changed. */
+void doctor_changed(struct doctor *d, const struct doctor_part *by);
 
 /* ---- calls */
 
@@ -113,8 +115,10 @@ void doctor_ask(struct doctor *d, struct dns_table *table, bool fresh, void (*fn
 
 /* ---- the parts: each in a file of its own, listed in doctor.c */
 
-extern const struct doctor_part doctor_check_part; /* check.c: looks, finds, alerts */
-extern const struct doctor_part doctor_dns_part;   /* records.c: the records each domain should have */
-extern const struct doctor_part doctor_zone_part;  /* zone.c: the zone that nameserver answers for */
+extern const struct doctor_part doctor_check_part;    /* check.c: looks, finds, alerts */
+extern const struct doctor_part doctor_dns_part;      /* records.c: the records each domain should have */
+extern const struct doctor_part doctor_rotation_part; /* rotation.c: the life of DKIM keys */
+extern const struct doctor_part doctor_push_part; /* push_part.c: RFC 2136 updates */
+extern const struct doctor_part doctor_zone_part;     /* zone.c: the zone that nameserver answers for */
 
 #endif

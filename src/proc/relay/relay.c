@@ -5,7 +5,9 @@
 #include "proc/relay/admin.h"
 #include "proc/relay/dest.h"
 #include "proc/relay/job.h"
+#include "proc/relay/look.h"
 #include "proc/relay/schedule.h"
+#include "proc/relay/sign.h"
 #include "proc/relay/writer.h"
 #include "store/db.h"
 #include "sys/clock.h"
@@ -168,10 +170,14 @@ static void relay_message(struct role_self *role, struct role_peer *peer, uint16
     (void)n_fds;
     if (peer->def == &directory_relay_channel)
         admin_message(r, peer->chan, type, id, message);
+    else if (type == X_RELAY_LOOK)
+        look_answer(r, peer, id, message);
     else if (type != X_RELAY_ENQUEUE)
         return;
     else if (role->draining)
         relay_refuse(peer, id, ERR_BUSY, "the server is being stopped");
+    else if (peer->role != ROLE_EDGE) /* mail that this house writes itself */
+        sign_mail(r, peer, id, message, &fds[0], relay_enqueue);
     else
         relay_enqueue(r, peer, id, message, &fds[0]);
 }
@@ -179,8 +185,10 @@ static void relay_message(struct role_self *role, struct role_peer *peer, uint16
 static void relay_peer(struct role_self *role, struct role_peer *peer)
 {
     struct relay *r = role->state;
-    if (peer->role == ROLE_EDGE)
+    if (peer->def == &x_relay_channel) {
+        sign_peer(r, peer);
         writer_peer(r->writer, peer);
+    }
 }
 
 /* --- beginning and end */
@@ -232,6 +240,7 @@ static enum err relay_start(struct role_self *role, struct err_detail *detail)
     r->ids.process = RELAY_ID_PROCESS;
     r->hash_key = entropy_hash_key();
     list_init(&r->dests);
+    list_init(&r->signings);
     relay_settings(r);
     r->writer = writer_new(r);
     r->schedule = schedule_new(r);
@@ -250,7 +259,7 @@ void relay_drained(struct relay *r)
 {
     if (!r->role->draining || r->n_sessions || r->n_locals)
         return;
-    if (!writer_idle(r->writer))
+    if (!writer_idle(r->writer) || !sign_idle(r))
         return; /* its end calls again */
     role_exit(r->role);
 }
