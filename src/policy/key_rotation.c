@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "text/date.h"
+#include "text/tag_list.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,52 @@ static const struct {
     const char *slots[2]; /* as in policy/dns_plan.h */
 } rotation_kinds[] = {[ROTATION_RSA] = {"RSA", "r", {"ph-rsa-1", "ph-rsa-2"}},
                       [ROTATION_ED25519] = {"Ed25519", "e", {"ph-ed-1", "ph-ed-2"}}};
+
+/* ---- what the DNS shows */
+
+static bool compare_blank(int c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Base64 as it is written: white space does not count (RFC 6376 §2.10). */
+static bool compare_base64(slice a, slice b)
+{
+    struct cursor x = cursor_of(a), y = cursor_of(b);
+    for (;;) {
+        while (compare_blank(cursor_peek(&x)))
+            cursor_skip(&x, 1);
+        while (compare_blank(cursor_peek(&y)))
+            cursor_skip(&y, 1);
+        if (cursor_end(&x) || cursor_end(&y))
+            return cursor_end(&x) && cursor_end(&y);
+        if (cursor_next(&x) != cursor_next(&y))
+            return false;
+    }
+}
+
+static slice compare_tag(const struct tag_list *l, const char *name, const char *fallback)
+{
+    const slice *v = tag_list_find(l, slice_str(name));
+    return v ? *v : slice_str(fallback);
+}
+
+enum rotation_seen rotation_compare(slice want, const slice *shown, size_t n)
+{
+    struct tag_list mine, theirs;
+    if (n == 0)
+        return ROTATION_SEEN_MISSING;
+    if (n > 1 || tag_list_parse(want, &mine) != OK || tag_list_parse(shown[0], &theirs) != OK)
+        return ROTATION_SEEN_DIFFERENT;
+    if (slice_eq(compare_tag(&theirs, "v", "DKIM1"), SLICE("DKIM1")) &&
+        slice_eq_nocase(compare_tag(&theirs, "k", "rsa"), compare_tag(&mine, "k", "rsa")) &&
+        tag_item_find(compare_tag(&theirs, "h", "sha256"), ':', SLICE("sha256")) &&
+        (tag_item_find(compare_tag(&theirs, "s", "*"), ':', SLICE("*")) ||
+         tag_item_find(compare_tag(&theirs, "s", "*"), ':', SLICE("email"))) &&
+        compare_base64(compare_tag(&theirs, "p", ""), compare_tag(&mine, "p", "-")))
+        return ROTATION_SEEN_EQUAL;
+    return ROTATION_SEEN_DIFFERENT;
+}
 
 struct rotation {
     const struct rotation_input *in;

@@ -45,6 +45,12 @@ enum rotation_seen {
     ROTATION_SEEN_MISSING,   /* the DNS says there is none */
 };
 
+/* Compares TXT records found under a key's name (each the text of one record, strings joined; n 0: none) with
+ * the record that has to be there: the same key, usable for mail with SHA-256, in whatever order and spacing
+ * (RFC 6376 §3.6.1). More than one record is undefined for receivers (§3.6.2.2), so it counts as different.
+ */
+enum rotation_seen rotation_compare(slice want, const slice *shown, size_t n);
+
 struct rotation_key {
     slice selector;
     uint8_t algorithm, state;

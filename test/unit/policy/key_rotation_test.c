@@ -67,6 +67,35 @@ static void says(const struct rotation_input *in, size_t i, enum rotation_weight
     assert_int_equal(p.notes[i].weight, weight);
 }
 
+static enum rotation_seen compared(const char *want, const char *a, const char *b)
+{
+    slice shown[2] = {slice_str(a), slice_str(b)};
+    return rotation_compare(slice_str(want), shown, a ? b ? 2 : 1 : 0);
+}
+
+static void records(void **state)
+{
+    const char *rsa = "v=DKIM1; k=rsa; p=MIIBIjANBg", *ed = "v=DKIM1; k=ed25519; p=11qYAYKx";
+    (void)state;
+    assert_int_equal(compared(rsa, NULL, NULL), ROTATION_SEEN_MISSING);
+    assert_int_equal(compared(rsa, rsa, NULL), ROTATION_SEEN_EQUAL);
+    assert_int_equal(compared(rsa, rsa, rsa), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(ed, ed, NULL), ROTATION_SEEN_EQUAL);
+    assert_int_equal(compared(rsa, "p=MIIB IjAN\tBg", NULL), ROTATION_SEEN_EQUAL);
+    assert_int_equal(compared(rsa, "v=DKIM1;p=MIIBIjANBg;k=rsa;h=sha1:sha256;s=email;t=s", NULL),
+                     ROTATION_SEEN_EQUAL);
+    assert_int_equal(compared(rsa, "v=DKIM1; k=rsa; p=MIIBIjANBG", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "v=DKIM1; k=rsa; p=MIIBIjANB", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "v=DKIM1; k=rsa; p=", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "v=DKIM1; k=rsa", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "v=DKIM1; k=rsa; h=sha1; p=MIIBIjANBg", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "v=DKIM1; s=tls; p=MIIBIjANBg", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "v=DKIM2; p=MIIBIjANBg", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "\"v=DKIM1; k=rsa; p=MIIBIjANBg\"", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(ed, "v=DKIM1; p=11qYAYKx", NULL), ROTATION_SEEN_DIFFERENT);
+    assert_int_equal(compared(rsa, "", NULL), ROTATION_SEEN_DIFFERENT);
+}
+
 static void first_keys(void **state)
 {
     struct rotation_input in = input(NULL, 0, T0);
@@ -415,7 +444,8 @@ static void a_long_wrong_clock(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(first_keys),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(records),
+                                       cmocka_unit_test(first_keys),
                                        cmocka_unit_test(rolling),
                                        cmocka_unit_test(selectors),
                                        cmocka_unit_test(a_record_that_vanished),

@@ -1,0 +1,207 @@
+/* rotation_words: posthorn dkim list, show, check and rotate: the keys of a domain, in rows. */
+#include "ipc/admin_words.h"
+#include "ipc/doctor_keys.h"
+#include "proc/doctor/rotation.h"
+#include "text/date.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct words {
+    struct doctor *doctor;
+    struct doctor_call *call; /* NULL: nobody waits any more */
+    bool force, look;
+    char domain[ROTATION_DOMAIN_MAX + 1];
+};
+
+static void words_gone(void *arg)
+{
+    struct words *w = arg;
+    w->call = NULL;
+}
+
+static void words_end(struct words *w, enum err e, const char *text)
+{
+    if (w->call)
+        doctor_end(w->call, e, slice_str(text));
+    free(w);
+}
+
+/* ---- rows */
+
+static void words_text(struct buf *b, const char *name, slice value)
+{
+    buf_print(b, "%s\"%s\":", b->p[b->n - 1] == '{' ? "" : ",", name);
+    journal_event_json(b, value);
+}
+
+static void words_time(struct buf *b, const char *name, time_ms at)
+{
+    struct buf iso CLEANUP(buf_done) = {.max = 64};
+    if (at >= 0 && date_print_iso(at, &iso) == OK)
+        words_text(b, name, buf_view(&iso));
+}
+
+static void words_row(struct words *w, slice domain, const struct rotation_found_key *k,
+                      const struct rotation_note *note)
+{
+    static const char *const algorithms[] = {"?", "rsa", "ed25519"};
+    static const char *const states[] = {"?", "waiting", "signing", "resting"};
+    static const char *const seen[] = {"unknown", "equal", "different", "missing"};
+    static const char *const weights[] = {"fine", "do", "bad"};
+    struct buf b CLEANUP(buf_done) = {.max = ADMIN_WORDS_JSON_MAX};
+    const struct rotation_key *key = &k->key;
+    buf_byte(&b, '{');
+    words_text(&b, "domain", domain);
+    words_text(&b, "selector", key->selector);
+    words_text(&b, "algorithm",
+               slice_str(key->algorithm < ARRAY_LEN(algorithms) ? algorithms[key->algorithm] : "?"));
+    words_text(&b, "state",
+               slice_str(key->damaged                     ? "damaged"
+                         : key->state < ARRAY_LEN(states) ? states[key->state]
+                                                          : "?"));
+    if (!key->damaged) {
+        words_time(&b, "made", key->made_at);
+        words_time(&b, "since", key->state_at);
+        words_text(&b, "record", k->record);
+    }
+    if (note) {
+        if (!key->damaged && key->state != ROTATION_RESTING)
+            words_text(&b, "dns", slice_str(seen[key->seen]));
+        words_text(&b, "weight", slice_str(weights[note->weight]));
+        words_text(&b, "note", slice_str(note->text));
+        if (note->until)
+            words_time(&b, "until", note->until);
+    }
+    buf_byte(&b, '}');
+    if (!buf_failed(&b))
+        doctor_row(w->call, buf_view(&b));
+}
+
+static void words_found(void *arg, const struct rotation_found *f)
+{
+    struct words *w = arg;
+    if (!w->call || f->err) {
+        char text[512];
+        snprintf(text, sizeof text, "%.*s", SLICE_FMT(f->text));
+        words_end(w, f->err, text);
+        return;
+    }
+    if (f->changed)
+        doctor_changed(w->doctor, &doctor_rotation_part);
+    if (f->waiting)
+        rotation_hot(w->doctor, slice_str(w->domain));
+    for (size_t i = 0; i < f->n_keys; i++)
+        words_row(w, slice_str(w->domain), &f->keys[i], i < f->plan->n_notes ? &f->plan->notes[i] : NULL);
+    words_end(w, OK, "");
+}
+
+static void words_domain(void *arg, enum err e, const struct doctor_domain *domains, size_t n)
+{
+    struct words *w = arg;
+    struct rotation_ask ask = {.domain = slice_str(w->domain), .look = w->look, .force = w->force};
+    char text[400];
+    if (!w->call || e || n != 1) {
+        snprintf(text, sizeof text,
+                 e == ERR_NOT_FOUND ? "there is no domain %s here; see posthorn domain list"
+                                    : "directory does not say how %s is set; see posthorn status",
+                 w->domain);
+        words_end(w, e ? e : ERR_BUG, text);
+        return;
+    }
+    if (!w->look && !slice_eq(doctor_domain_setting(&domains[0], "sign", SLICE("on")), SLICE("on"))) {
+        snprintf(text, sizeof text,
+                 "mail of %s is not signed; switch it on with: posthorn domain unset %s sign", w->domain,
+                 w->domain);
+        words_end(w, ERR_STATE, text);
+        return;
+    }
+    rotation_job(w->doctor, &ask, words_found, w);
+}
+
+static void words_begin(struct doctor *d, struct doctor_call *call, bool look, bool force)
+{
+    struct words *w = calloc(1, sizeof *w);
+    struct dns_name name;
+    must(w);
+    *w = (struct words){.doctor = d, .call = call, .look = look, .force = force};
+    if (dns_name_parse(doctor_arg(call, 0), &name) != OK) {
+        words_end(w, ERR_SYNTAX, "that is no domain name; write it like example.org");
+        return;
+    }
+    snprintf(w->domain, sizeof w->domain, "%s", name.text);
+    doctor_on_gone(call, words_gone, w);
+    doctor_domains(d, slice_str(w->domain), words_domain, w);
+}
+
+/* ---- all keys, without a look at the DNS */
+
+static void words_all_next(struct words *w, slice after);
+
+static void words_all_key(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    struct words *w = arg;
+    const struct doctor_key *m = message;
+    struct rotation_found_key k = {0};
+    (void)fds, (void)n_fds;
+    if (!e && m->err != ERR_CORRUPT)
+        e = err_from_wire(m->err);
+    if (e || !w->call) {
+        words_end(w, e == ERR_NOT_FOUND ? OK : e, e == ERR_NOT_FOUND ? "" : "keys does not answer");
+        return;
+    }
+    k.record = m->record;
+    k.key = (struct rotation_key){.selector = m->selector,
+                                  .algorithm = m->algorithm,
+                                  .state = m->state,
+                                  .damaged = m->err != OK,
+                                  .made_at = m->made_at,
+                                  .state_at = m->state_at};
+    words_row(w, m->domain, &k, NULL);
+    words_all_next(w, m->id);
+}
+
+static void words_all_next(struct words *w, slice after)
+{
+    struct doctor_key_list m = {after};
+    enum err e =
+        role_call(w->doctor->role, ROLE_KEYS, DOCTOR_KEYS_LIST, &m, NULL, 0, MS_MINUTE, words_all_key, w);
+    if (e)
+        words_end(w, e, "keys does not answer; see posthorn status");
+}
+
+/* ---- verbs */
+
+static void words_list(struct doctor *d, struct doctor_call *call)
+{
+    struct words *w;
+    if (doctor_args(call)) {
+        words_begin(d, call, true, false);
+        return;
+    }
+    w = calloc(1, sizeof *w);
+    must(w);
+    *w = (struct words){.doctor = d, .call = call};
+    doctor_on_gone(call, words_gone, w);
+    words_all_next(w, (slice){0});
+}
+
+static void words_show(struct doctor *d, struct doctor_call *call)
+{
+    words_begin(d, call, true, false);
+}
+
+static void words_check(struct doctor *d, struct doctor_call *call)
+{
+    words_begin(d, call, false, false);
+}
+
+static void words_rotate(struct doctor *d, struct doctor_call *call)
+{
+    words_begin(d, call, false, true);
+}
+
+const struct doctor_verb rotation_verbs[ROTATION_VERBS] = {{"dkim list", 0, 1, words_list},
+                                                           {"dkim show", 1, 1, words_show},
+                                                           {"dkim check", 1, 1, words_check},
+                                                           {"dkim rotate", 1, 1, words_rotate}};
