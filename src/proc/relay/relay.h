@@ -8,6 +8,7 @@
  *     local.c     our own recipients: directory says where, accounts takes it
  *     dest.c      one next hop: its hosts (route, MX, addresses), its deliveries in line, its sessions
  *     session.c   one connection: TCP, TLS, core/smtp/client
+ *     sign.c      what doctor and reporter write is signed before it is queued
  *     notice.c    delivery status notifications for our own submitters
  *     schedule.c  which message is tried again when
  *     admin.c     the administrator's words: list, show, retry, hold, release, drop
@@ -68,7 +69,8 @@ struct relay {
     size_t n_jobs, body_bytes;
     struct writer *writer;
     struct schedule *schedule;
-    struct list dests; /* struct dest.link */
+    struct list signings; /* struct signing.link: mail of this house on its way through judge */
+    struct list dests;    /* struct dest.link */
     struct map dest_map;
     size_t n_sessions, n_locals;
     bool starved; /* a destination waits because of RELAY_SESSIONS_MAX */
