@@ -39,7 +39,9 @@ static void auth_property(struct buf *b, const char *name, slice value)
     for (size_t i = 0; i < value.n; i++)
         if (!ascii_is_alpha(value.p[i]) && !ascii_is_digit(value.p[i]) && !memchr("-._+/:", value.p[i], 6))
             return;
-    buf_print(b, " %s=", name);
+    buf_byte(b, ' ');
+    buf_str(b, name);
+    buf_byte(b, '=');
     buf_str(b, token ? "" : "\"");
     buf_append(b, value);
     buf_str(b, token ? "" : "\"");
@@ -59,7 +61,9 @@ static void auth_address(struct buf *b, const char *name, slice address)
     slice local = slice_sub(address, 0, at), domain = slice_from(address, at + 1);
     if (at == address.n || !auth_is_domain(domain))
         return;
-    buf_print(b, " %s=", name);
+    buf_byte(b, ' ');
+    buf_str(b, name);
+    buf_byte(b, '=');
     if (auth_is_local(local))
         buf_append(b, local);
     buf_byte(b, '@');
@@ -93,7 +97,9 @@ static void auth_reason(struct buf *b, slice reason)
 /* "; method=result" and, where it did not pass, why. */
 static void auth_method(struct buf *b, const char *method, enum auth_result result, slice reason)
 {
-    buf_print(b, "; %s=", method);
+    buf_str(b, "; ");
+    buf_str(b, method);
+    buf_byte(b, '=');
     buf_append(b, auth_result_word(result));
     if (result != AUTH_PASS && result != AUTH_NONE)
         auth_reason(b, reason);

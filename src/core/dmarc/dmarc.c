@@ -15,6 +15,8 @@ struct dmarc_case {
     struct dmarc_walk walk;
     const struct dmarc_step *policy;
     bool wait, no_memory;
+    slice known; /* the name that was walked last, and what came out */
+    enum dmarc_aligned known_aligned;
     bool passed;    /* something aligned passed */
     bool undecided; /* an answer is missing that could have made a pass */
 };
@@ -35,23 +37,11 @@ static bool dmarc_could_align(const struct dmarc_walk *w, slice other)
     return false;
 }
 
-/* RFC 9989 §4.4, §4.10.2. An organizational domain is the name itself or above it, so a name that is not
- * below the author's cannot be aligned and needs no walk of its own. */
-static enum dmarc_aligned dmarc_align(struct dmarc_case *c, slice other, bool strict)
+/* The same organizational domain, by a walk of its own. */
+static enum dmarc_aligned dmarc_align_walk(struct dmarc_case *c, slice other)
 {
     struct dmarc_walk walk;
-    struct dns_name checked;
-    if (dns_name_parse(other, &checked))
-        return DMARC_ALIGNED_NO;
-    if (slice_eq(other, c->author))
-        return DMARC_ALIGNED_YES;
-    if (strict)
-        return DMARC_ALIGNED_NO;
-    if (c->walk.failed)
-        return dmarc_could_align(&c->walk, other) ? DMARC_ALIGNED_UNKNOWN : DMARC_ALIGNED_NO;
-    if (!dmarc_below(other, c->walk.organizational))
-        return DMARC_ALIGNED_NO;
-    switch (dmarc_walk(other, c->dns, c->a, &walk)) {
+    switch (dmarc_walk_beside(other, &c->walk, c->dns, c->a, &walk)) {
     case AUTH_DONE:
         break;
     case AUTH_WAIT:
@@ -63,6 +53,30 @@ static enum dmarc_aligned dmarc_align(struct dmarc_case *c, slice other, bool st
     if (walk.failed)
         return DMARC_ALIGNED_UNKNOWN;
     return slice_eq(walk.organizational, c->walk.organizational) ? DMARC_ALIGNED_YES : DMARC_ALIGNED_NO;
+}
+
+/* RFC 9989 §4.4, §4.10.2. An organizational domain is the name itself or above it, so a name that is not
+ * below the author's cannot be aligned. The organizational domain itself is its own: whatever led to it from
+ * the author leads to it from there too. What lies elsewhere below it may have a psd= of its own and is
+ * walked. */
+static enum dmarc_aligned dmarc_align(struct dmarc_case *c, slice other, bool strict)
+{
+    struct dns_name checked;
+    if (slice_eq(other, c->author))
+        return DMARC_ALIGNED_YES;
+    if (strict || dns_name_parse(other, &checked))
+        return DMARC_ALIGNED_NO;
+    if (c->walk.failed)
+        return dmarc_could_align(&c->walk, other) ? DMARC_ALIGNED_UNKNOWN : DMARC_ALIGNED_NO;
+    if (slice_eq(other, c->walk.organizational))
+        return DMARC_ALIGNED_YES;
+    if (!dmarc_below(other, c->walk.organizational))
+        return DMARC_ALIGNED_NO;
+    if (!slice_eq(other, c->known)) {
+        c->known_aligned = dmarc_align_walk(c, other);
+        c->known = other;
+    }
+    return c->known_aligned;
 }
 
 /* Weighs one thing that SPF or DKIM said. True when it passed and is aligned. */
@@ -160,13 +174,11 @@ static const struct dmarc_step *dmarc_policy_step(const struct dmarc_walk *w, sl
  * its last two labels. */
 static void dmarc_foresee(const struct dmarc_case *c, slice domain, enum auth_result r)
 {
-    slice top;
+    slice names[DMARC_WALK_MAX];
     struct dns_name checked;
-    size_t n = 0;
-    while (dmarc_walk_name(c->author, n, &top))
-        n++;
-    if (dmarc_speaks(r, domain) && n >= 2 && dmarc_walk_name(c->author, n - 2, &top) &&
-        dmarc_below(domain, top) && !dns_name_parse(domain, &checked))
+    size_t n = dmarc_walk_names(c->author, names);
+    if (dmarc_speaks(r, domain) && n >= 2 && dmarc_below(domain, names[n - 2]) &&
+        !dns_name_parse(domain, &checked))
         dmarc_walk_want(domain, c->dns);
 }
 

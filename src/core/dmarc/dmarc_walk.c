@@ -32,14 +32,19 @@ static slice dmarc_last_labels(slice name, size_t n)
 
 /* RFC 9989 §4.10, steps 1, 4 and 7: the name itself, then its last seven labels, or one less than it has, and
  * one less each time. */
-bool dmarc_walk_name(slice domain, size_t i, slice *out)
+size_t dmarc_walk_names(slice domain, slice out[DMARC_WALK_MAX])
 {
-    size_t labels = dmarc_labels(domain);
-    size_t second = size_min(labels - 1, DMARC_WALK_MAX - 1);
-    if (domain.n == 0 || i > second)
-        return false;
-    *out = i == 0 ? domain : dmarc_last_labels(domain, second - (i - 1));
-    return true;
+    size_t n = 0, left = dmarc_labels(domain) - 1;
+    slice rest = domain, label;
+    if (domain.n == 0)
+        return 0;
+    out[n++] = domain;
+    for (; left > 0; left--) {
+        (void)slice_split(rest, '.', &label, &rest);
+        if (left < DMARC_WALK_MAX)
+            out[n++] = rest;
+    }
+    return n;
 }
 
 static const struct dns_answer *dmarc_ask(slice domain, struct dns_table *dns)
@@ -54,9 +59,10 @@ static const struct dns_answer *dmarc_ask(slice domain, struct dns_table *dns)
 
 void dmarc_walk_want(slice domain, struct dns_table *dns)
 {
-    slice name;
-    for (size_t i = 0; dmarc_walk_name(domain, i, &name); i++)
-        (void)dmarc_ask(name, dns); /* noted; whoever walks looks at the answer */
+    slice names[DMARC_WALK_MAX];
+    size_t n = dmarc_walk_names(domain, names);
+    for (size_t i = 0; i < n; i++)
+        (void)dmarc_ask(names[i], dns); /* noted; whoever walks looks at the answer */
 }
 
 /* The strings of a TXT record joined (RFC 9989 §4.5). One string, the common case, is viewed where it lies.
@@ -79,7 +85,8 @@ enum auth_step dmarc_answer_record(const struct dns_answer *answer, struct arena
     struct dmarc_step s = {.domain = out->domain, .exists = answer->status == DNS_ANSWER_OK};
     size_t records = 0;
     if (dns_answer_failed(answer)) {
-        out->found = DMARC_FOUND_FAILED;
+        s.found = DMARC_FOUND_FAILED;
+        *out = s;
         return AUTH_DONE;
     }
     for (size_t i = 0; i < answer->n; i++) {
@@ -139,22 +146,41 @@ static bool dmarc_failure_matters(const struct dmarc_walk *w, const struct dmarc
     return true;
 }
 
-enum auth_step dmarc_walk(slice domain, struct dns_table *dns, struct arena *a, struct dmarc_walk *out)
+static const struct dmarc_step *dmarc_known_step(const struct dmarc_walk *known, slice domain)
 {
-    struct dmarc_walk w = {0};
+    for (size_t i = 0; known && i < known->n; i++)
+        if (slice_eq(known->at[i].domain, domain))
+            return &known->at[i];
+    return NULL;
+}
+
+enum auth_step dmarc_walk_beside(slice domain, const struct dmarc_walk *known, struct dns_table *dns,
+                                 struct arena *a, struct dmarc_walk *out)
+{
+    struct dmarc_walk w;
     const struct dns_answer *answers[DMARC_WALK_MAX];
-    slice name;
-    for (size_t i = 0; dmarc_walk_name(domain, i, &name); i++)
-        answers[i] = dmarc_ask(name, dns);
-    while (w.n < DMARC_WALK_MAX && dmarc_walk_name(domain, w.n, &name)) {
+    const struct dmarc_step *steps[DMARC_WALK_MAX];
+    slice names[DMARC_WALK_MAX];
+    size_t n = dmarc_walk_names(domain, names);
+    w.n = 0;
+    w.failed = false;
+    w.psd = NULL;
+    for (size_t i = 0; i < n; i++) {
+        steps[i] = dmarc_known_step(known, names[i]);
+        answers[i] = steps[i] ? NULL : dmarc_ask(names[i], dns);
+    }
+    while (w.n < n) {
         struct dmarc_step *s = &w.at[w.n];
-        enum auth_step step;
-        if (!answers[w.n])
+        if (steps[w.n]) {
+            *s = *steps[w.n];
+        } else if (answers[w.n]) {
+            s->domain = names[w.n];
+            if (dmarc_answer_record(answers[w.n], a, s) != AUTH_DONE)
+                return AUTH_NO_MEMORY;
+        } else {
             return AUTH_WAIT;
-        s->domain = name;
-        step = dmarc_answer_record(answers[w.n++], a, s);
-        if (step != AUTH_DONE)
-            return step;
+        }
+        w.n++;
         if (s->found == DMARC_FOUND_RECORD && s->record.psd != DMARC_PSD_UNSAID)
             break;
     }
@@ -163,4 +189,9 @@ enum auth_step dmarc_walk(slice domain, struct dns_table *dns, struct arena *a, 
     *out = w;
     dmarc_organizational(domain, out);
     return AUTH_DONE;
+}
+
+enum auth_step dmarc_walk(slice domain, struct dns_table *dns, struct arena *a, struct dmarc_walk *out)
+{
+    return dmarc_walk_beside(domain, NULL, dns, a, out);
 }

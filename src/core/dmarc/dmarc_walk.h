@@ -40,18 +40,22 @@ struct dmarc_walk {
     const struct dmarc_step *psd; /* the public suffix domain with its record, or NULL */
 };
 
-/* The name of step i of the walk that begins at domain: 0 is domain itself. False behind the last. */
-bool dmarc_walk_name(slice domain, size_t i, slice *out);
+/* The names that the walk beginning at domain asks for, in order: domain itself first. How many; none for the
+ * root. */
+size_t dmarc_walk_names(slice domain, slice out[DMARC_WALK_MAX]);
 /* Notes all questions of the walk. */
 void dmarc_walk_want(slice domain, struct dns_table *dns);
 /* Walks. domain is a lower-case name of at least one label that dns_name_parse() took; *out views it, the
  * arena and the table. */
 NODISCARD enum auth_step dmarc_walk(slice domain, struct dns_table *dns, struct arena *a,
                                     struct dmarc_walk *out);
+/* The same, taking what both walks meet from one that is there already; known may be NULL. */
+NODISCARD enum auth_step dmarc_walk_beside(slice domain, const struct dmarc_walk *known,
+                                           struct dns_table *dns, struct arena *a, struct dmarc_walk *out);
 /* The step at a domain that has a record, or NULL. */
 const struct dmarc_step *dmarc_walk_at(const struct dmarc_walk *w, slice domain);
-/* The one DMARC record of an answer to a TXT question. *out_text views the answer or the arena. AUTH_WAIT
- * never. */
+/* The one DMARC record of an answer to a TXT question; out->domain is the caller's and stays. AUTH_DONE or
+ * AUTH_NO_MEMORY. */
 NODISCARD enum auth_step dmarc_answer_record(const struct dns_answer *answer, struct arena *a,
                                              struct dmarc_step *out);
 
