@@ -61,6 +61,14 @@ void digest_hmac_sha256(slice key, slice s, uint8_t out[DIGEST_SHA256_SIZE])
     must(n == DIGEST_SHA256_SIZE);
 }
 
+void digest_hmac_sha512(slice key, slice s, uint8_t out[DIGEST_SHA512_SIZE])
+{
+    unsigned n = 0;
+    must(key.n <= INT_MAX);
+    must(HMAC(EVP_sha512(), digest_bytes(key), (int)key.n, digest_bytes(s), s.n, out, &n) != NULL);
+    must(n == DIGEST_SHA512_SIZE);
+}
+
 void digest_pbkdf2_sha256(slice password, slice salt, uint32_t iterations, uint8_t out[DIGEST_SHA256_SIZE])
 {
     must(password.n <= INT_MAX && salt.n <= INT_MAX && iterations >= 1 && iterations <= INT_MAX);

@@ -11,6 +11,7 @@
 #include "base/slice.h"
 
 #define DIGEST_SHA256_SIZE 32
+#define DIGEST_SHA512_SIZE 64
 
 /* Makes libcrypto load what the functions below need, without its configuration file. */
 void digest_warm_up(void);
@@ -31,6 +32,7 @@ void digest_stream_done(struct digest_stream *d);
 
 /* RFC 2104. Keys of any length, the empty one too. */
 void digest_hmac_sha256(slice key, slice s, uint8_t out[DIGEST_SHA256_SIZE]);
+void digest_hmac_sha512(slice key, slice s, uint8_t out[DIGEST_SHA512_SIZE]);
 /* PBKDF2 with HMAC-SHA-256, one block: RFC 8018 §5.2; the Hi() of RFC 5802 §2.2. iterations is 1 or more.
  * Takes about half a microsecond an iteration. */
 void digest_pbkdf2_sha256(slice password, slice salt, uint32_t iterations, uint8_t out[DIGEST_SHA256_SIZE]);

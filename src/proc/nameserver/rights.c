@@ -7,5 +7,5 @@ const struct rights nameserver_rights = {
     .calls = RIGHTS_SERVE,
     .folder = false,
     .fds_max = 256,
-    .memory_max_mb = 128,
+    .memory_max_mb = 256, /* two zones of the largest kind, while one takes the place of the other */
 };

@@ -1,0 +1,537 @@
+#include "proc/doctor/push.h"
+
+#include "core/dns/dns_packet.h"
+#include "core/dns/dns_text.h"
+#include "core/dns/dns_update.h"
+#include "proc/doctor/dns_talk.h"
+#include "sys/entropy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PUSH_ARENA   ((size_t)4 << 20)
+#define PUSH_SETS    256
+#define PUSH_ZONES   256
+#define PUSH_CHANGES 1024
+
+/* All planned records of one name and type, and what is there. */
+struct push_set {
+    const struct dns_plan_record *want;
+    size_t n_want;
+    struct dns_name at; /* where its zone is looked for next */
+    const struct dns_name *zone;
+    const slice *have;
+    size_t n_have;
+    bool alias;          /* the name is a CNAME, and none is planned */
+    const slice *beside; /* TXT records where a CNAME is planned */
+    size_t n_beside;
+    bool looked, looked_beside;
+    size_t first_change, n_changes; /* in changes: those that change something */
+};
+
+/* A name that was asked for its SOA. */
+struct push_zone {
+    struct dns_name name;
+    bool is;
+};
+
+struct push {
+    struct doctor *doctor;
+    struct arena arena;
+    struct dns_tsig_key key;
+    struct dns_talk *talk;
+    struct dns_name host, zone;
+    struct push_set sets[PUSH_SETS];
+    size_t n_sets;
+    struct push_zone zones[PUSH_ZONES];
+    size_t n_zones;
+    struct push_change changes[PUSH_CHANGES];
+    size_t n_changes, added, removed, kept;
+    struct push_set *now; /* asked for at the moment */
+    struct dns_name asked;
+    uint16_t asked_type;
+    size_t updating; /* zones up to here are done */
+    bool dry, force, full;
+    push_fn fn;
+    void *arg;
+    struct loop_task end;
+    enum err err;
+    char text[512];
+};
+
+static void push_next(struct push *p);
+
+static void push_end(void *arg)
+{
+    struct push *p = arg;
+    struct push_result r = {p->err, p->text, p->changes, p->n_changes};
+    p->fn(p->arg, &r);
+    dns_talk_free(&p->talk);
+    secret_done(&p->key.secret);
+    arena_done(&p->arena);
+    free(p);
+}
+
+static void push_finish(struct push *p, enum err e, const char *text)
+{
+    p->err = e;
+    snprintf(p->text, sizeof p->text, "%s", text);
+    loop_later(p->doctor->role->loop, &p->end);
+}
+
+/* ---- whose is it */
+
+static bool push_same(uint16_t type, slice a, slice b)
+{
+    struct buf x CLEANUP(buf_done) = {.max = 65536}, y CLEANUP(buf_done) = {.max = 65536};
+    if (type == DNS_TXT) /* how the text is cut into strings does not matter */
+        return dns_rr_txt(a, &x) == OK && dns_rr_txt(b, &y) == OK && slice_eq(buf_view(&x), buf_view(&y));
+    return dns_text_rdata(type, a, &x) == OK && dns_text_rdata(type, b, &y) == OK &&
+           slice_eq(buf_view(&x), buf_view(&y));
+}
+
+static bool push_in(uint16_t type, slice rdata, const slice *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (push_same(type, rdata, list[i]))
+            return true;
+    return false;
+}
+
+static bool push_wanted(const struct push_set *s, slice rdata)
+{
+    for (size_t i = 0; i < s->n_want; i++)
+        if (push_same(s->want[i].type, rdata, s->want[i].rdata))
+            return true;
+    return false;
+}
+
+/* Would anything but addresses be lost? Every other term of theirs has to be in ours. */
+static bool push_spf_ours(slice theirs, slice ours)
+{
+    while (theirs.n) {
+        slice term, rest = ours, other;
+        bool there = false;
+        slice_split(theirs, ' ', &term, &theirs);
+        if (term.n == 0 || slice_starts_nocase(term, SLICE("ip4:")) ||
+            slice_starts_nocase(term, SLICE("ip6:")) || slice_ends_nocase(term, SLICE("all")))
+            continue;
+        while (rest.n && !there) {
+            slice_split(rest, ' ', &other, &rest);
+            there = slice_eq_nocase(term, other);
+        }
+        if (!there)
+            return false;
+    }
+    return true;
+}
+
+static bool push_txt_ours(const struct push *p, const struct push_set *s, slice rdata)
+{
+    struct buf theirs CLEANUP(buf_done) = {.max = 65536}, ours CLEANUP(buf_done) = {.max = 65536};
+    if (dns_rr_txt(rdata, &theirs) != OK || dns_rr_txt(s->want[0].rdata, &ours) != OK)
+        return false;
+    switch (s->want[0].kind) {
+    case DNS_PLAN_DKIM:
+        return true;
+    case DNS_PLAN_SPF:
+    case DNS_PLAN_SPF_HELO:
+        return push_spf_ours(buf_view(&theirs), buf_view(&ours));
+    default: /* "rua=mailto:dmarc-reports@" and "tls-reports@" are names only we give */
+        (void)p;
+        return slice_find_nocase(buf_view(&theirs), SLICE("rua=mailto:dmarc-reports@")) < theirs.n ||
+               slice_find_nocase(buf_view(&theirs), SLICE("rua=mailto:tls-reports@")) < theirs.n;
+    }
+}
+
+static bool push_ours(const struct push *p, const struct push_set *s, slice rdata)
+{
+    struct dns_name name;
+    struct dns_srv srv;
+    struct dns_mx mx;
+    switch (s->want[0].type) {
+    case DNS_TXT:
+        return push_txt_ours(p, s, rdata);
+    case DNS_SRV:
+        return dns_rr_srv(rdata, &srv) == OK && (srv.target.n == 0 || dns_name_eq(&srv.target, &p->host));
+    case DNS_MX:
+        return dns_rr_mx(rdata, &mx) == OK && dns_name_eq(&mx.host, &p->host);
+    case DNS_CNAME:
+        return p->zone.n && dns_rr_name(rdata, &name) == OK && dns_name_below(&name, dns_name_view(&p->zone));
+    case DNS_TLSA:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* ---- what to change */
+
+static void push_change(struct push *p, enum push_action action, const struct push_set *s, uint16_t type,
+                        slice rdata, const char *text)
+{
+    struct push_change *c = &p->changes[p->n_changes];
+    if (p->n_changes == PUSH_CHANGES) {
+        p->full = true;
+        return;
+    }
+    *c = (struct push_change){action, s->want[0].name, type, s->want[0].ttl_s, rdata, slice_str(text)};
+    p->n_changes++;
+    p->added += action == PUSH_ADD;
+    p->removed += action == PUSH_REMOVE;
+    p->kept += action == PUSH_KEEP;
+}
+
+/* One of a kind: what is there and not ours keeps ours out. */
+static bool push_alone(const struct push_set *s)
+{
+    return s->want[0].marker.n || s->want[0].type == DNS_CNAME || s->want[0].type == DNS_SRV;
+}
+
+/* True when something foreign is in the way. */
+static bool push_judge_have(struct push *p, const struct push_set *s)
+{
+    bool blocked = false;
+    for (size_t i = 0; i < s->n_have; i++) {
+        slice have = s->have[i];
+        if (push_wanted(s, have) || (s->want[0].marker.n && !dns_plan_txt_is(have, s->want[0].marker)))
+            continue;
+        if (push_ours(p, s, have) || p->force) {
+            push_change(p, PUSH_REMOVE, s, s->want[0].type, have, "");
+        } else {
+            push_change(p, PUSH_KEEP, s, s->want[0].type, have,
+                        push_alone(s) ? "not made by Posthorn, and the planned one cannot stand beside it; "
+                                        "--force replaces it"
+                                      : "not made by Posthorn; --force removes it");
+            blocked = blocked || push_alone(s);
+        }
+    }
+    return blocked;
+}
+
+static void push_judge(struct push *p, struct push_set *s)
+{
+    bool blocked;
+    s->first_change = p->n_changes;
+    if (!s->zone) {
+        push_change(p, PUSH_KEEP, s, s->want[0].type, s->want[0].rdata,
+                    "not sent: the server keeps no zone for this name");
+        return;
+    }
+    if (s->alias) {
+        push_change(p, PUSH_KEEP, s, s->want[0].type, s->want[0].rdata,
+                    "not sent: the name is a CNAME there; take that away first");
+        return;
+    }
+    blocked = push_judge_have(p, s);
+    for (size_t i = 0; i < s->n_beside; i++) {
+        push_change(p, p->force ? PUSH_REMOVE : PUSH_KEEP, s, DNS_TXT, s->beside[i],
+                    p->force ? "" : "the planned CNAME cannot stand beside it; --force replaces it");
+        blocked = blocked || !p->force;
+    }
+    for (size_t i = 0; i < s->n_want && !blocked; i++)
+        if (!push_in(s->want[i].type, s->want[i].rdata, s->have, s->n_have))
+            push_change(p, PUSH_ADD, s, s->want[i].type, s->want[i].rdata, "");
+    s->n_changes = p->n_changes - s->first_change;
+}
+
+static bool push_changes_something(const struct push *p, const struct push_set *s)
+{
+    for (size_t i = s->first_change; i < s->first_change + s->n_changes; i++)
+        if (p->changes[i].action != PUSH_KEEP)
+            return true;
+    return false;
+}
+
+/* ---- the update of one zone */
+
+static enum err push_conditions(const struct push *p, const struct push_set *s, struct buf *b)
+{
+    enum err e = OK;
+    (void)p;
+    if (s->n_have == 0)
+        return dns_update_absent(b, &s->want[0].name, s->want[0].type);
+    for (size_t i = 0; i < s->n_have && !e; i++)
+        e = dns_update_present(b, &s->want[0].name, s->want[0].type, s->have[i]);
+    return e;
+}
+
+/* Removals first: a CNAME is only taken where nothing else is, RFC 2136 §3.4.2.2. */
+static enum err push_write(const struct push *p, const struct push_set *s, enum push_action action,
+                           struct buf *b)
+{
+    enum err e = OK;
+    for (size_t i = s->first_change; i < s->first_change + s->n_changes && !e; i++) {
+        const struct push_change *c = &p->changes[i];
+        if (c->action != action)
+            continue;
+        e = action == PUSH_ADD ? dns_update_add(b, &c->name, c->type, c->ttl_s, c->rdata)
+                               : dns_update_remove(b, &c->name, c->type, c->rdata);
+    }
+    return e;
+}
+
+static uint16_t push_id(void)
+{
+    uint8_t b[2];
+    entropy_bytes(b, sizeof b);
+    return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+static void push_updated(void *arg, enum err e, const char *text, slice answer, uint8_t rcode)
+{
+    struct push *p = arg;
+    char words[400];
+    (void)answer;
+    if (!e && rcode) {
+        e = ERR_REFUSED;
+        text = dns_update_rcode_text(rcode);
+    }
+    if (!e) {
+        push_next(p);
+        return;
+    }
+    snprintf(words, sizeof words, "the zone %.100s was not changed: %.280s",
+             p->zones[p->updating - 1].name.text, text);
+    push_finish(p, e, words);
+}
+
+/* Sends what is to change in zone. False: nothing. */
+static bool push_update(struct push *p, const struct push_zone *zone)
+{
+    struct buf b CLEANUP(buf_done) = {.max = 65000};
+    bool any = false;
+    enum err e = OK;
+    if (!zone->is)
+        return false;
+    for (size_t i = 0; i < p->n_sets; i++)
+        any = any || (p->sets[i].zone == &zone->name && push_changes_something(p, &p->sets[i]));
+    if (!any)
+        return false;
+    e = dns_update_begin(push_id(), &zone->name, &b);
+    for (size_t i = 0; i < p->n_sets && !e; i++)
+        if (p->sets[i].zone == &zone->name && push_changes_something(p, &p->sets[i]))
+            e = push_conditions(p, &p->sets[i], &b);
+    for (int action = PUSH_REMOVE; action >= PUSH_ADD; action--)
+        for (size_t i = 0; i < p->n_sets && !e; i++)
+            if (p->sets[i].zone == &zone->name)
+                e = push_write(p, &p->sets[i], (enum push_action)action, &b);
+    if (e)
+        push_finish(p, e, "the changes of one zone do not fit into one message");
+    else
+        dns_talk_ask(p->talk, &b, push_updated, p);
+    return true;
+}
+
+static void push_done(struct push *p)
+{
+    char words[256];
+    const char *did = p->dry ? "would be " : "";
+    if (p->full)
+        push_finish(p, ERR_LIMIT, "there are more changes than one push may make");
+    else if (p->added + p->removed + p->kept == 0)
+        push_finish(p, OK, "Nothing to change: the DNS holds every record of the plan.");
+    else {
+        snprintf(words, sizeof words, "%zu %sadded, %zu %sremoved, %zu left as they are.", p->added, did,
+                 p->removed, did, p->kept);
+        push_finish(p, OK, words);
+    }
+}
+
+/* ---- asking */
+
+static void push_answered(void *arg, enum err e, const char *text, slice answer, uint8_t rcode);
+
+static void push_ask(struct push *p, struct push_set *s, const struct dns_name *name, uint16_t type)
+{
+    struct buf b CLEANUP(buf_done) = {.max = 1024};
+    p->now = s;
+    p->asked = *name;
+    p->asked_type = type;
+    must(dns_update_question(push_id(), name, type, &b) == OK);
+    dns_talk_ask(p->talk, &b, push_answered, p);
+}
+
+static const struct push_zone *push_zone_known(const struct push *p, const struct dns_name *name)
+{
+    for (size_t i = 0; i < p->n_zones; i++)
+        if (dns_name_eq(&p->zones[i].name, name))
+            return &p->zones[i];
+    return NULL;
+}
+
+static bool push_up(struct dns_name *name)
+{
+    slice head, tail;
+    struct dns_name up;
+    if (!slice_split(dns_name_view(name), '.', &head, &tail) || dns_name_parse(tail, &up) != OK)
+        return false;
+    *name = up;
+    return true;
+}
+
+/* Follows what is known upwards. True: a question has to be asked. */
+static bool push_zone_of(struct push *p, struct push_set *s)
+{
+    while (!s->zone && s->at.n) {
+        const struct push_zone *z = push_zone_known(p, &s->at);
+        if (!z && p->n_zones < PUSH_ZONES) {
+            push_ask(p, s, &s->at, DNS_SOA);
+            return true;
+        }
+        if (z && z->is)
+            s->zone = &z->name;
+        else if (!push_up(&s->at))
+            s->at.n = 0;
+    }
+    return false;
+}
+
+/* What is asked or done next; ends the job when there is nothing. */
+static void push_next(struct push *p)
+{
+    for (size_t i = 0; i < p->n_sets; i++)
+        if (push_zone_of(p, &p->sets[i]))
+            return;
+    for (size_t i = 0; i < p->n_sets; i++) {
+        struct push_set *s = &p->sets[i];
+        if (s->zone && !s->looked) {
+            push_ask(p, s, &s->want[0].name, s->want[0].type);
+            return;
+        }
+        if (s->zone && s->want[0].type == DNS_CNAME && s->n_have == 0 && !s->looked_beside) {
+            push_ask(p, s, &s->want[0].name, DNS_TXT);
+            return;
+        }
+    }
+    if (p->updating == 0)
+        for (size_t i = 0; i < p->n_sets; i++)
+            push_judge(p, &p->sets[i]);
+    while (!p->dry && !p->full && p->updating < p->n_zones)
+        if (push_update(p, &p->zones[p->updating++]))
+            return;
+    push_done(p);
+}
+
+static void push_looked(struct push *p, struct push_set *s, const struct dns_packet_answer *a)
+{
+    if (p->asked_type == DNS_TXT && s->want[0].type == DNS_CNAME) {
+        s->looked_beside = true;
+        s->beside = a->rdata;
+        s->n_beside = a->n;
+        return;
+    }
+    s->looked = true;
+    s->alias = !dns_name_eq(&a->canonical, &s->want[0].name);
+    s->have = a->rdata;
+    s->n_have = s->alias ? 0 : a->n;
+}
+
+static void push_answered(void *arg, enum err e, const char *text, slice answer, uint8_t rcode)
+{
+    static const struct dns_packet_limits limits = {512, 65536};
+    struct push *p = arg;
+    struct dns_packet_answer a = {0};
+    char words[400];
+    if (e) {
+        push_finish(p, e, text);
+        return;
+    }
+    if (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN)
+        e = dns_packet_parse(answer, &p->asked, p->asked_type, &limits, &p->arena, &a);
+    if (p->asked_type == DNS_SOA) { /* a server that does not keep a zone refuses, or is not authoritative */
+        p->zones[p->n_zones++] = (struct push_zone){p->asked, !e && a.n > 0 && rcode == DNS_NOERROR &&
+                                                                  dns_name_eq(&a.canonical, &p->asked)};
+        push_next(p);
+        return;
+    }
+    if (e || (rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN)) {
+        snprintf(words, sizeof words, "the server does not say what %.200s holds: %.150s", p->asked.text,
+                 e ? err_text(e) : dns_update_rcode_text(rcode));
+        push_finish(p, e ? e : ERR_REFUSED, words);
+        return;
+    }
+    push_looked(p, p->now, &a);
+    push_next(p);
+}
+
+/* ---- beginning */
+
+static bool push_keep(struct push *p, const struct dns_plan_record *r)
+{
+    struct dns_plan_record *copy;
+    struct push_set *s = p->n_sets ? &p->sets[p->n_sets - 1] : NULL;
+    if (r->owner != DNS_PLAN_OWNER_DOMAIN && r->owner != DNS_PLAN_OWNER_HOST)
+        return true;
+    copy = ARENA_NEW(&p->arena, struct dns_plan_record);
+    if (!copy || !arena_dup(&p->arena, r->rdata, &copy->rdata))
+        return false;
+    slice rdata = copy->rdata;
+    *copy = *r;
+    copy->rdata = rdata;
+    copy->text = copy->why = (slice){0};
+    if (s && dns_name_eq(&s->want[0].name, &r->name) && s->want[0].type == r->type) {
+        /* records of a set follow each other, and so do their copies */
+        struct dns_plan_record *all = ARENA_ARRAY(&p->arena, s->n_want + 1, struct dns_plan_record);
+        if (!all)
+            return false;
+        memcpy(all, s->want, s->n_want * sizeof *all);
+        all[s->n_want] = *copy;
+        s->want = all;
+        s->n_want++;
+        return true;
+    }
+    if (p->n_sets == PUSH_SETS)
+        return false;
+    p->sets[p->n_sets] = (struct push_set){.want = copy, .n_want = 1, .at = r->name};
+    if (r->kind == DNS_PLAN_DELEGATION && !push_up(&p->sets[p->n_sets].at))
+        return true; /* NS at the cut belong to the zone above */
+    p->n_sets++;
+    return true;
+}
+
+/* "ADDRESS:PORT" */
+static bool push_server(slice text, struct ip *out_ip, uint16_t *out_port)
+{
+    size_t colon = slice_rindex(text, ':');
+    slice host = slice_sub(text, 0, colon);
+    uint32_t port;
+    if (host.n > 2 && host.p[0] == '[')
+        host = slice_sub(host, 1, host.n - 1);
+    if (ip_parse(host, out_ip) != OK || !slice_u32(slice_from(text, colon + 1), &port) || port > UINT16_MAX)
+        return false;
+    *out_port = (uint16_t)port;
+    return true;
+}
+
+void push_run(struct doctor *d, const struct dns_plan_input *input, const struct dns_plan *plan, bool dry,
+              bool force, push_fn fn, void *arg)
+{
+    struct push *p = calloc(1, sizeof *p);
+    struct ip ip;
+    uint16_t port;
+    bool good;
+    must(p);
+    *p = (struct push){.doctor = d, .dry = dry, .force = force, .fn = fn, .arg = arg};
+    arena_init(&p->arena, "push", PUSH_ARENA);
+    loop_task_init(&p->end, push_end, p);
+    if (role_setting(d->role, "dns-update", 0).n == 0 ||
+        !push_server(role_setting(d->role, "dns-update", 0), &ip, &port) ||
+        dns_tsig_key_parse(role_setting(d->role, "dns-update-key", 0), &p->key) != OK) {
+        push_finish(
+            p, ERR_CONFIG,
+            "the configuration has no line `dns-update ADDRESS@PORT KEY-FILE`, so it is not known where "
+            "to send records; `posthorn dns DOMAIN` shows them for setting by hand");
+        return;
+    }
+    good = dns_name_parse(input->hostname, &p->host) == OK &&
+           (input->zone.n == 0 || dns_name_parse(input->zone, &p->zone) == OK);
+    for (size_t i = 0; i < plan->n && good; i++)
+        good = push_keep(p, &plan->records[i]);
+    if (!good) {
+        push_finish(p, ERR_LIMIT, "the plan is too large to be sent");
+        return;
+    }
+    p->talk = dns_talk_new(d->role->loop, &ip, port, &p->key);
+    push_next(p);
+}
