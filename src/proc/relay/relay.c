@@ -8,7 +8,6 @@
 #include "proc/relay/look.h"
 #include "proc/relay/schedule.h"
 #include "proc/relay/sign.h"
-#include "proc/relay/sign.h"
 #include "proc/relay/writer.h"
 #include "store/db.h"
 #include "sys/clock.h"
@@ -179,8 +178,6 @@ static void relay_message(struct role_self *role, struct role_peer *peer, uint16
         relay_refuse(peer, id, ERR_BUSY, "the server is being stopped");
     else if (peer->role != ROLE_EDGE) /* mail that this house writes itself */
         sign_mail(r, peer, id, message, &fds[0], relay_enqueue);
-    else if (peer->role != ROLE_EDGE) /* mail that this house writes itself */
-        sign_mail(r, peer, id, message, &fds[0], relay_enqueue);
     else
         relay_enqueue(r, peer, id, message, &fds[0]);
 }
@@ -243,7 +240,6 @@ static enum err relay_start(struct role_self *role, struct err_detail *detail)
     r->ids.process = RELAY_ID_PROCESS;
     r->hash_key = entropy_hash_key();
     list_init(&r->dests);
-    list_init(&r->signings);
     list_init(&r->signings);
     relay_settings(r);
     r->writer = writer_new(r);
