@@ -1,10 +1,14 @@
 """Who sent this: mail to a whole house whose DNS is Knot: SPF, DKIM, DMARC and ARC decide, `posthorn trace` tells why, and
 what the house sends is signed. THREATS 20 (several From), 21 (forged results), 23 (replay), 24 (ARC of strangers)."""
 import base64
+import hashlib
+import os
 import re
 import smtplib
 import socket
+import socketserver
 import subprocess
+import threading
 import time
 import unittest
 
@@ -198,6 +202,99 @@ class Silent(unittest.TestCase):
                 messages = house.wait_mail("alice", 3)
                 self.assertIn("dmarc=temperror", unfolded(messages[0].decode()))
                 self.assertIn("DMARC temperror", " ".join(house.trace("silent0@far.test").split()))
+
+
+class Sink:
+    """A next hop that takes mail and keeps it, octet for octet."""
+
+    def __init__(self):
+        self.messages = []
+        sink = self
+
+        class Talk(socketserver.StreamRequestHandler):
+            def handle(self):
+                self.wfile.write(b"220 sink\r\n")
+                while line := self.rfile.readline():
+                    word = line[:4].upper()
+                    if word == b"DATA":
+                        self.wfile.write(b"354 go\r\n")
+                        text = b""
+                        while (line := self.rfile.readline()) and line != b".\r\n":
+                            text += line[1:] if line.startswith(b".") else line
+                        sink.messages.append(text)
+                    self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 sink\r\n")
+                    if word == b"QUIT":
+                        return
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Talk)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@unittest.skipIf(dkim is None, "dkimpy is not installed")
+class Outbound(unittest.TestCase):
+    """What leaves is signed, and a foreign program finds the signatures good."""
+
+    def key(self, house, selector, algorithm):
+        """Puts a key that signs into the place where keys looks when it starts; gives its record."""
+        make = ["genpkey", "-algorithm", "rsa", "-pkeyopt", "rsa_keygen_bits:2048"] if algorithm == "rsa" else ["genpkey", "-algorithm",
+                                                                                                               "ed25519"]
+        pem = subprocess.run(["openssl", *make], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+        der = subprocess.run(["openssl", "pkey", "-pubout", "-outform", "DER"], input=pem, check=True, stdout=subprocess.PIPE).stdout
+        public = base64.b64encode(der if algorithm == "rsa" else der[-32:]).decode()
+        text = (f"posthorn-dkim-key 1\ndomain demo.test\nselector {selector}\nalgorithm {algorithm}\nstate signing\n"
+                f"made 1795312800000\nsince 1795312800000\npublic {public}\n").encode() + pem
+        text += b"check " + hashlib.sha256(text).hexdigest().encode() + b"\n"
+        folder = os.path.join(house.data, "keys", "dkim")
+        path = os.path.join(folder, f"demo.test,{selector}")
+        with open(path, "wb") as f:
+            f.write(text)
+        os.chmod(path, 0o600)
+        os.chown(path, os.stat(folder).st_uid, os.stat(folder).st_gid)
+        return f"v=DKIM1; k={algorithm}; p={public}"
+
+    def keys_again(self, house):
+        old = house.kill("keys")
+        wait_for("keys runs again", lambda: [p for p in house.pids("keys") if p not in old])
+        house.wait_whole()
+
+    def test_signed(self):
+        with Sink() as sink, House(accounts=["alice"], config=f"route * 127.0.0.1:{sink.port}\n") as house:
+            records = {b"k1._domainkey.demo.test.": self.key(house, "k1", "rsa").encode(),
+                       b"k2._domainkey.demo.test.": self.key(house, "k2", "ed25519").encode()}
+            self.keys_again(house)
+            m = mail("alice@demo.test", "outbound").replace("To: Alice <alice@demo.test>", "To: x@far.test\r\nBcc: secret@far.test")
+            house.deliver("alice@demo.test", ["x@far.test"], m + "..\r\n \t \r\n\r\n", service="submission", user="alice")
+            text = wait_for("the next hop has it", lambda: sink.messages and sink.messages[0])
+            self.assertNotIn(b"secret", text)
+            self.assertEqual(len(re.findall(rb"(?m)^DKIM-Signature:", text)), 2)
+            for i in range(2):
+                self.assertTrue(dkim.DKIM(text).verify(i, dnsfunc=lambda name, timeout=5: records.get(name)), f"signature {i}")
+                with self.assertRaises(dkim.ValidationError):
+                    dkim.DKIM(text + b"more\r\n").verify(i, dnsfunc=lambda name, timeout=5: records.get(name))
+            self.assertIn("signed for demo.test (2 DKIM signatures)", " ".join(house.trace("outbound@far.test").split()))
+
+    def test_without_a_key_it_goes_unsigned(self):
+        with Sink() as sink, House(accounts=["alice"], config=f"route * 127.0.0.1:{sink.port}\n") as house:
+            house.tool("domain", "set", "demo.test", "sign", "off")
+            time_to_hear = wait_for("judge hears of it", lambda: self.unsigned(house, sink))
+            self.assertIn("signing is switched off for its domain", time_to_hear)
+
+    def unsigned(self, house, sink):
+        self.n = getattr(self, "n", 0) + 1
+        name = f"off{self.n}"
+        house.deliver("alice@demo.test", ["x@far.test"], mail("alice@demo.test", name), service="submission", user="alice")
+        text = wait_for("the next hop has it", lambda: next((m for m in sink.messages if name.encode() in m), None))
+        self.assertNotIn(b"DKIM-Signature:", text)
+        story = " ".join(house.trace(f"{name}@far.test").split())
+        return story if "switched off" in story else None
 
 
 if __name__ == "__main__":
