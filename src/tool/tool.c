@@ -37,9 +37,11 @@ static const struct {
     [TOOL_DRY_RUN] = {"--dry-run", NULL, "with --push: only say what would change"},
     [TOOL_FORCE] = {"--force", NULL, "with --push: also replace records that are not ours"},
     [TOOL_TABLE] = {"--table", NULL, "tables of who reported and of sources, instead of sentences"},
-    [TOOL_BEFORE_INSTALL] = {"--before-install", "IP", "can this host serve mail for DOMAIN at this address?"},
+    [TOOL_BEFORE_INSTALL] = {"--before-install", "IP",
+                             "can this host serve mail for DOMAIN at this address?"},
     [TOOL_RESOLVER] = {"--resolver", "ADDRESS@PORT", "ask this resolver (else those of /etc/resolv.conf)"},
-    [TOOL_OUTWARD] = {"--outward", "NAME[@PORT]", "whose mail server is tried to see whether port 25 is open"},
+    [TOOL_OUTWARD] = {"--outward", "NAME[@PORT]",
+                      "whose mail server is tried to see whether port 25 is open"},
     [TOOL_PROBE] = {"--probe", NULL, "send the hourly probe message now"},
 };
 static_assert(ARRAY_LEN(tool_options) == TOOL_OPTION__COUNT, "every option has a row");
@@ -47,8 +49,9 @@ static_assert(ARRAY_LEN(tool_options) == TOOL_OPTION__COUNT, "every option has a
 #define TOOL_COMMON (1u << TOOL_CONFIG | 1u << TOOL_JSON | 1u << TOOL_HELP)
 
 static const struct tool_command *const tool_groups[] = {
-    cmd_demo_table,  cmd_serve_table, cmd_domain_table, cmd_account_table,   cmd_alias_table,   cmd_dns_table,
-    cmd_queue_table, cmd_trace_table, cmd_status_table, cmd_authcheck_table, cmd_doctor_table, cmd_reports_table,
+    cmd_demo_table,      cmd_serve_table,  cmd_domain_table,  cmd_account_table, cmd_alias_table,
+    cmd_dkim_table,      cmd_dns_table,    cmd_queue_table,   cmd_trace_table,   cmd_status_table,
+    cmd_authcheck_table, cmd_doctor_table, cmd_reports_table,
 };
 
 /* ---- saying */
