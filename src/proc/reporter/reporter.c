@@ -3,6 +3,7 @@
 
 #include "ipc/directory_reporter.h"
 #include "sys/entropy.h"
+#include "text/charset.h"
 #include "text/xml.h"
 
 #include <jansson.h>
@@ -39,6 +40,7 @@ static enum err reporter_prepare(struct role_self *role, struct err_detail *deta
     r->role = role;
     list_init(&r->intakes);
     list_init(&r->tells);
+    charset_preload(); /* names of attachments */
     xml_warm_up();
     json_object_seed((size_t)entropy_u64());
     return OK;

@@ -276,6 +276,17 @@ static void house_setting(struct member *m, const char *name, const char *format
     house_send(m, CONTROL_SETTING, &s, -1);
 }
 
+/* This server, as seen from outside. */
+static void house_send_addresses(struct member *m)
+{
+    const struct conf *c = m->house->ground->conf;
+    for (size_t i = 0; i < c->address_count; i++) {
+        char ip[IP_TEXT];
+        ip_print(&c->addresses[i], ip);
+        house_setting(m, "address", "%s", ip);
+    }
+}
+
 /* What the DNS should say depends on what listens where. */
 static void house_send_dns_settings(struct member *m)
 {
@@ -285,11 +296,6 @@ static void house_send_dns_settings(struct member *m)
         conf_address_print(&c->listens[i].address, text);
         house_setting(m, "listen", "%s %s%s", conf_service_name(c->listens[i].service), text,
                       c->listens[i].plaintext ? " plaintext" : "");
-    }
-    for (size_t i = 0; i < c->address_count; i++) {
-        char ip[IP_TEXT];
-        ip_print(&c->addresses[i], ip);
-        house_setting(m, "address", "%s", ip);
     }
     if (c->zone[0])
         house_setting(m, "zone", "%s", c->zone);
@@ -345,6 +351,8 @@ static void house_send_settings(struct member *m)
         house_setting(m, "route", "%s %s:%u", c->routes[i].domain, c->routes[i].host, c->routes[i].port);
     if (m->role == ROLE_DIRECTORY || m->role == ROLE_ACCOUNTS)
         house_setting(m, "ticket-key", "%s", g->ticket_key);
+    if (m->role == ROLE_DOCTOR || m->role == ROLE_REPORTER)
+        house_send_addresses(m);
     if (m->role == ROLE_DOCTOR) {
         house_send_dns_settings(m);
         house_send_doctor_settings(m);

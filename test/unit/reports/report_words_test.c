@@ -53,9 +53,9 @@ static const char *words(struct world *w)
 
 #define assert_says(w, what)                                                                                 \
     do {                                                                                                     \
-        const char *all = words(w);                                                                          \
-        if (!strstr(all, what))                                                                              \
-            fail_msg("\"%s\" is not in:\n%s", what, all);                                                    \
+        const char *told_ = words(w);                                                                        \
+        if (!strstr(told_, what))                                                                            \
+            fail_msg("\"%s\" is not in:\n%s", what, told_);                                                  \
     } while (0)
 
 enum { PASS_DKIM = 1, PASS_SPF = 2 };

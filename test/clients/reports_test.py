@@ -1,0 +1,224 @@
+"""Reports others send us, through a running house: they come by SMTP to addresses nobody made, posthorn reports tells
+what is in them; what is no report, is about somebody else, or is a bomb is refused with words (THREATS 26); when the
+role that reads them dies the sender hears 4xx and nothing is lost."""
+import gzip
+import io
+import json
+import os
+import signal
+import smtplib
+import subprocess
+import threading
+import time
+import unittest
+import zipfile
+from email.message import EmailMessage
+
+from harness.house import House, have, wait_for
+
+DAY = 86400
+
+
+def record(source, count, dkim="fail", spf="fail", spf_domain="", spf_result="none", signed="", signed_result="fail", disposition="none"):
+    d = f"<dkim><domain>{signed}</domain><selector>s</selector><result>{signed_result}</result></dkim>" if signed else ""
+    return (f"<record><row><source_ip>{source}</source_ip><count>{count}</count><policy_evaluated><disposition>{disposition}"
+            f"</disposition><dkim>{dkim}</dkim><spf>{spf}</spf></policy_evaluated></row><identifiers><header_from>demo.test"
+            f"</header_from></identifiers><auth_results>{d}<spf><domain>{spf_domain}</domain><result>{spf_result}</result></spf>"
+            "</auth_results></record>")
+
+
+def aggregate(records, domain="demo.test", org="big.example", number="1"):
+    end = int(time.time()) - DAY
+    return (f'<?xml version="1.0"?><feedback><report_metadata><org_name>{org}</org_name><email>dmarc@{org}</email>'
+            f"<report_id>{number}</report_id><date_range><begin>{end - DAY}</begin><end>{end}</end></date_range></report_metadata>"
+            f"<policy_published><domain>{domain}</domain><p>none</p></policy_published>{''.join(records)}</feedback>").encode()
+
+
+def mail(data, kind="gzip", name="big.example!demo.test!1!2.xml.gz"):
+    m = EmailMessage()
+    m["From"] = "dmarc@big.example"
+    m["To"] = "dmarc-reports@demo.test"
+    m["Subject"] = "Report Domain: demo.test"
+    m.set_content("This is a report.")
+    m.add_attachment(data, maintype="application", subtype=kind, filename=name)
+    return m.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def zipped(name, data):
+    b = io.BytesIO()
+    with zipfile.ZipFile(b, "w", zipfile.ZIP_DEFLATED) as z:
+        z.writestr(name, data)
+    return b.getvalue()
+
+
+def zeros(size):
+    """A gzip of that many zeros, made in pieces."""
+    import zlib
+    z = zlib.compressobj(9, zlib.DEFLATED, 31)
+    piece = b"\0" * (1 << 20)
+    return b"".join(z.compress(piece) for _ in range(size >> 20)) + z.flush()
+
+
+TLS = {"organization-name": "Google Inc.", "report-id": "t1", "contact-info": "x@google.com",
+       "policies": [{"policy": {"policy-type": "sts", "policy-domain": "demo.test", "mx-host": ["mx.demo.test"]},
+                     "summary": {"total-successful-session-count": 1197, "total-failure-session-count": 3},
+                     "failure-details": [{"result-type": "certificate-host-mismatch", "receiving-mx-hostname": "mx.demo.test",
+                                          "failed-session-count": 3}]}]}
+
+FAILURE = (b"From: r@far.test\r\nSubject: failed\r\nMIME-Version: 1.0\r\n"
+           b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n"
+           b"--b\r\nContent-Type: text/plain\r\n\r\nSee below.\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\n"
+           b"Feedback-Type: auth-failure\r\nVersion: 1\r\nSource-IP: 198.51.100.99\r\nReported-Domain: demo.test\r\n"
+           b"Auth-Failure: dmarc\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nFrom: boss@demo.test\r\n"
+           b"Subject: topsecretsubject\r\n\r\ntopsecretbody\r\n--b--\r\n")
+
+
+class Reports(unittest.TestCase):
+    def setUp(self):
+        self.house = House(accounts=["bob"], config="address 192.0.2.25\n").start()
+        self.addCleanup(self.house.stop)
+
+    def send(self, message, to=("dmarc-reports@demo.test",)):
+        """The reply behind the message, or of the refused recipient."""
+        c = self.house.smtp()
+        try:
+            c.mail("dmarc@big.example")
+            for r in to:
+                code, text = c.rcpt(r)
+                if code != 250:
+                    return code, text.decode()
+            code, text = c.data(message)
+            return code, text.decode()
+        finally:
+            c.close()
+
+    def told(self, *args):
+        return self.house.tool("reports", "demo.test", *args).stdout
+
+    def test_they_are_told_in_sentences(self):
+        rows = [record("192.0.2.25", 12000, "pass", "pass"),
+                record("192.0.2.77", 5, "pass", "fail"),
+                record("198.51.100.7", 310, spf_domain="shop.example", spf_result="pass"),
+                record("203.0.113.9", 40, disposition="reject")]
+        self.assertEqual(self.send(mail(gzip.compress(aggregate(rows))))[0], 250)
+        self.assertEqual(self.send(mail(gzip.compress(aggregate(rows))))[0], 250)  # again: counted once
+        own = aggregate([record("192.0.2.25", 2, signed="demo.test")], org="other.example")
+        self.assertEqual(self.send(mail(zipped("r.xml", own), "zip", "r.zip"))[0], 250)
+        self.assertEqual(self.send(mail(json.dumps(TLS).encode(), "tlsrpt+json", "r.json"), ["tls-reports@demo.test"])[0], 250)
+        self.assertEqual(self.send(FAILURE)[0], 250)
+        text = self.told()
+        self.assertIn("In the last 7 days 2 organisations reported 12,357 messages in the name of demo.test; 97.1 % were believed.", text)
+        self.assertIn("Source 198.51.100.7 sent 310 messages in your name that failed both checks; its SPF domain is shop.example", text)
+        self.assertIn("Source 203.0.113.9 sent 40 messages in your name and proves nothing", text)
+        self.assertIn("Your own server: Source 192.0.2.25 sent 12,002 messages, of which 2 failed", text)
+        self.assertIn("5 messages came by 1 source that SPF does not name, but with your signature intact", text)
+        self.assertIn("Google Inc. reported that 3 of 1,200 TLS sessions failed.", text)
+        self.assertIn("3 TLS sessions failed: certificate-host-mismatch at mx.demo.test", text)
+        self.assertIn("mail from 198.51.100.99 failed dmarc", text)
+        self.assertIn("wait until there are 14", text)
+        table = self.told("--table")
+        self.assertRegex(table, r"big\.example +aggregate +1 +12355")
+        self.assertRegex(table, r"198\.51\.100\.7 +- +310 +0 .*service +shop\.example")
+        values = self.house.tool_json("reports", "demo.test")[0]
+        shop = [v for v in values if v["kind"] == "row" and v["source"] == "198.51.100.7"]
+        self.assertEqual([(v["messages"], v["believed"], v["class"]) for v in shop], [(310, 0, "service")])
+        # nothing of the mail reported on is kept, and nothing lies in a mailbox
+        for folder, _, files in os.walk(self.house.data):
+            for f in filter(lambda f: os.path.isfile(os.path.join(folder, f)), files):
+                with open(os.path.join(folder, f), "rb") as file:
+                    self.assertNotIn(b"topsecret", file.read(), f)
+        self.assertEqual(self.house.mailbox("bob"), [])
+
+    def test_what_is_none_is_refused_with_words(self):
+        self.assertRegex(self.send(b"Subject: hi\r\n\r\nBuy now!\r\n")[1],
+                         "this address takes DMARC and TLS reports only: there is no attachment that is XML, JSON, gzip or zip")
+        self.assertEqual(self.send(b"Subject: hi\r\n\r\nBuy now!\r\n")[0], 554)
+        code, text = self.send(mail(gzip.compress(aggregate([record("192.0.2.1", 1)], domain="foreign.test"))))
+        self.assertEqual(code, 554)
+        self.assertIn("this server takes reports on its own domains only, not on foreign.test", text)
+        below = self.send(mail(gzip.compress(aggregate([record("192.0.2.1", 1)], domain="sub.demo.test"))))
+        self.assertEqual(below[0], 250)
+        self.assertEqual(self.send(b"\r\n", ["dmarc-reports@foreign.test"])[0], 550)
+        r = self.house.tool("account", "add", "posthorn-probe@demo.test", "--random", check=False)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("sends mail to itself", r.stderr)
+        r = self.house.tool("reports", "foreign.test", check=False)
+        self.assertEqual(r.returncode, 1)
+        self.assertIn("there is no domain foreign.test here", r.stderr)
+
+    def test_an_account_of_that_name_wins(self):
+        self.house.tool("alias", "add", "dmarc-reports@demo.test", "bob@demo.test")
+        self.assertEqual(self.send(mail(gzip.compress(aggregate([record("192.0.2.1", 1)]))))[0], 250)
+        self.assertEqual(len(self.house.wait_mail("bob", 1)), 1)
+        self.assertIn("nobody reported", self.told())
+
+    def test_mixed_recipients(self):
+        data = mail(gzip.compress(aggregate([record("192.0.2.25", 3, "pass", "pass")])))
+        self.assertEqual(self.send(data, ["bob@demo.test", "dmarc-reports@demo.test"])[0], 250)
+        self.assertEqual(len(self.house.wait_mail("bob", 1)), 1)
+        self.assertIn("1 organisation reported 3 messages in the name of demo.test; all of them were believed.", self.told())
+
+    def test_submitted_ones_come_by_the_queue(self):
+        data = mail(gzip.compress(aggregate([record("192.0.2.25", 3, "pass", "pass")]))).replace(b"dmarc@big.example", b"bob@demo.test", 1)
+        self.house.deliver("bob@demo.test", ["dmarc-reports@demo.test"], data, service="submission", user="bob")
+        wait_for("the report is told", lambda: "1 organisation reported 3 messages" in self.told())
+
+    def test_bombs(self):
+        pid = self.house.pids("reporter")
+        xml = aggregate([record("192.0.2.1", 1)])
+        laughs = (b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">' + b"".join(
+            b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(9)) + b"]><feedback>&j;</feedback>")
+        inner = zipped("x.zip", zipped("r.xml", xml))
+        bombs = {"billion laughs": laughs, "zeros": zeros(2 << 30), "zip in zip": inner, "gzip in gzip": gzip.compress(gzip.compress(xml)),
+                 "tags": gzip.compress(b"<feedback>" + b"<a>" * 3000000), "json": b"{\"policies\":" + b"[" * 3000000}
+        for name, data in bombs.items():
+            begun = time.monotonic()
+            code, text = self.send(mail(data, "octet-stream", "r.xml"))
+            self.assertEqual(code, 554, f"{name}: {text}")
+            self.assertLess(time.monotonic() - begun, 30, name)  # generous: a loaded machine with sanitizers
+        self.assertEqual(self.house.pids("reporter"), pid)  # it did not even die
+        with open(os.path.join(self.house.build, "posthorn-reporter"), "rb") as f:
+            sanitized = b"__asan_init" in f.read()
+        if not sanitized:
+            with open(f"/proc/{pid[0]}/status") as f:
+                peak = [int(line.split()[1]) for line in f if line.startswith("VmHWM")][0]
+            self.assertLess(peak, 48 * 1024)  # KB: 32 MB for the bomb beside what the role is
+        self.assertEqual(self.send(mail(gzip.compress(xml)))[0], 250)
+
+    def killed_while_it_waits(self, role):
+        data = mail(gzip.compress(aggregate([record("192.0.2.25", 3, "pass", "pass")])))
+        replies = []
+        pid = self.house.pids(role)[0]
+        os.kill(pid, signal.SIGSTOP)
+        sender = threading.Thread(target=lambda: replies.append(self.send(data)))
+        sender.start()
+        if role == "reporter":
+            wait_for("the report is judged, and handed on", lambda: '"verdict"' in self.events())
+        os.kill(pid, signal.SIGKILL)
+        sender.join(60)
+        wait_for(f"{role} is back", lambda: self.house.pids(role) not in ([], [pid]))
+        return data, replies[0][0]
+
+    def events(self):
+        return self.house.tool("trace", "dmarc-reports@demo.test", "--json", check=False).stdout
+
+    def test_a_role_that_dies_loses_nothing(self):
+        for role in ("reporter", "journal"):
+            with self.subTest(role):
+                data, code = self.killed_while_it_waits(role)
+                self.assertIn(code, (250, 451), role)
+                if role == "reporter":
+                    self.assertEqual(code, 451)
+                wait_for("it is taken when it comes again", lambda: self.send(data)[0] == 250)
+                self.assertIn("1 organisation reported 3 messages in the name of demo.test", self.told())
+
+    @unittest.skipUnless(*have("swaks"))
+    def test_swaks(self):
+        path = os.path.join(self.house.folder, "r.xml.gz")
+        with open(path, "wb") as f:
+            f.write(gzip.compress(aggregate([record("192.0.2.25", 3, "pass", "pass")])))
+        r = subprocess.run(["swaks", "--server", f"127.0.0.1:{self.house.port['smtp']}", "--to", "dmarc-reports@demo.test", "--from",
+                            "dmarc@big.example", "--attach-type", "application/gzip", "--attach", f"@{path}"],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(r.returncode, 0, r.stdout)
+        self.assertIn("1 organisation reported 3 messages", self.told())
