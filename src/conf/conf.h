@@ -25,8 +25,8 @@
 #define CONF_ADDRESS_MAX 8 /* addresses of this server */
 #define CONF_DNS_MAX     4 /* addresses the nameserver answers on */
 #define CONF_PROBLEM_MAX 64
-#define CONF_NAME_MAX    256  /* a domain or host name and its NUL */
-#define CONF_ADMIN_MAX   321  /* a mail address and its NUL */
+#define CONF_NAME_MAX    256 /* a domain or host name and its NUL */
+#define CONF_ADMIN_MAX   321 /* a mail address and its NUL */
 #define CONF_OUTWARD_MAX 8
 #define CONF_PATH_MAX    1024 /* a path and its NUL */
 
@@ -130,13 +130,13 @@ struct conf {
 
     char admin[CONF_ADMIN_MAX]; /* who gets alerts; empty: postmaster of the first domain */
     struct conf_doctor {
-        bool off;                  /* no checks by the clock, no probe, no alerts */
-        char trust[CONF_PATH_MAX]; /* CA certificates; empty: the system's */
+        bool off;                                      /* no checks by the clock, no probe, no alerts */
+        char trust[CONF_PATH_MAX];                     /* CA certificates; empty: the system's */
         char outward[CONF_OUTWARD_MAX][CONF_NAME_MAX]; /* whose MX is tried for port 25 outward */
-        size_t outward_count;      /* 0: doctor's own choice */
-        bool test;                 /* addresses that are not the Internet's are fine */
-        uint16_t test_dns_port;    /* where name servers are asked */
-        uint16_t test_probe_s;     /* after so long a probe counts as lost */
+        size_t outward_count;                          /* 0: doctor's own choice */
+        bool test;                                     /* addresses that are not the Internet's are fine */
+        uint16_t test_dns_port;                        /* where name servers are asked */
+        uint16_t test_probe_s;                         /* after so long a probe counts as lost */
     } doctor;
 
     char hold_remote[200]; /* when not empty: mail to other domains is held in the queue with this reason */

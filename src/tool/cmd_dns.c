@@ -53,8 +53,13 @@ static void dns_notes(const json_t *rows, const char *prefix)
 {
     const json_t *row;
     size_t i;
-    json_array_foreach(rows, i, row) if (dns_is(row, "kind", "note"))
+    json_array_foreach(rows, i, row)
+    {
+        if (!dns_is(row, "kind", "note"))
+            continue;
+        printf("%s\n", prefix);
         dns_wrapped(prefix, dns_member(row, "text"));
+    }
 }
 
 /* ---- a zone file */
@@ -94,7 +99,7 @@ static void dns_zone(const json_t *rows)
 {
     const json_t *head = dns_heading(rows);
     printf("; The records of %s, by Posthorn.\n", dns_member(head, "domain"));
-    dns_notes(rows, "; NOTE: ");
+    dns_notes(rows, "; ");
     dns_zone_part(rows, "domain", "in the zone of the domain", false);
     dns_zone_part(rows, "host", "in the zone of the host name (or above the delegated zone)", false);
     dns_zone_part(rows, "provider", "set by whoever gave you the address", true);
@@ -157,7 +162,7 @@ static void dns_panel(const json_t *rows)
     printf("The records of %s. Names are shown as most pages want them: without the domain, @ for the domain "
            "itself.\n",
            domain);
-    dns_notes(rows, "NOTE: ");
+    dns_notes(rows, "");
     snprintf(title, sizeof title, "To be set where %.250s is kept", domain);
     dns_panel_part(rows, "domain", title, domain);
     dns_panel_part(rows, "host", "To be set where the name of this server is kept", "");

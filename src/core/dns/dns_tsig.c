@@ -19,7 +19,8 @@ const char *dns_tsig_text(enum dns_tsig_result r)
         [DNS_TSIG_LATE] = "the answer was signed at another time than ours: one of the two clocks is off",
         [DNS_TSIG_BADSIG] = ("the server says that the signature is wrong: the secret in the key file is not "
                              "the one it has under this name"),
-        [DNS_TSIG_BADKEY] = "the server does not know this key: its name or algorithm differs there",
+        [DNS_TSIG_BADKEY] = ("the server does not know this key or does not allow it here: compare its name "
+                             "and algorithm, and look for the rule there that lets it update the zone"),
         [DNS_TSIG_BADTIME] = "the server says that our clock and its own differ too much",
         [DNS_TSIG_ERROR] = "the server refuses the signature",
     };
