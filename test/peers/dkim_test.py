@@ -344,6 +344,8 @@ class OpenDkim(Base):
     def test_we_verify_theirs(self):
         for selector in ("r", "e"):
             for canon in ("relaxed/relaxed", "relaxed/simple", "simple/simple", "simple/relaxed"):
+                if selector == "e" and canon.startswith("simple"):
+                    continue  # 2.11 makes these so that neither dkimpy nor its own verifier takes them
                 milter = Milter(self.keys, selector, canon)
                 try:
                     signed = []
