@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CALL_MS       (60 * MS_SECOND)
+#define CALL_MS       (200 * MS_SECOND) /* directory waits 180 s for a row of doctor */
 #define CALL_READY_MS (20 * MS_SECOND)
 #define CALL_CHILD_FD 3 /* where a role finds its control channel */
 
