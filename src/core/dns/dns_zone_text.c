@@ -193,25 +193,51 @@ static enum err zone_put(char what, struct zone_word w, struct buf *out)
     }
 }
 
+/* RFC 3597 §5: "\\# LENGTH HEX ...", RDATA of any type. */
+static enum err zone_generic(struct cursor *c, struct buf *out)
+{
+    struct zone_word w;
+    size_t before = out->n;
+    uint32_t n;
+    bool bad = false;
+    if (!zone_word(c, &w, &bad) || !slice_u32(w.text, &n))
+        return ERR_SYNTAX;
+    while (zone_word(c, &w, &bad)) {
+        enum err e = zone_hex(w.text, out);
+        if (e)
+            return e;
+    }
+    return bad || out->n - before != n ? ERR_SYNTAX : OK;
+}
+
+/* The words of one line, as the table says. */
+static enum err zone_typed(const char *what, struct cursor *c, struct buf *out)
+{
+    struct zone_word w;
+    bool bad = false, any = false;
+    while (zone_word(c, &w, &bad)) {
+        enum err e = *what ? zone_put(*what, w, out) : ERR_SYNTAX; /* a word too many */
+        if (e)
+            return e;
+        any = true;
+        if (*what != 's' && *what != 'x')
+            what++;
+    }
+    return bad || (*what && !((*what == 's' || *what == 'x') && any)) ? ERR_SYNTAX : OK;
+}
+
 enum err dns_zone_text_rdata(uint16_t type, slice text, struct buf *out)
 {
     const char *what = zone_words(type);
-    struct cursor c = cursor_of(text);
+    struct cursor c = cursor_of(text), ahead = c;
     struct zone_word w;
     size_t before = out->n;
-    bool bad = false, any = false;
-    enum err e = what ? OK : ERR_UNSUPPORTED;
-    while (e == OK && zone_word(&c, &w, &bad)) {
-        if (!*what)
-            e = ERR_SYNTAX; /* a word too many */
-        else
-            e = zone_put(*what, w, out);
-        any = true;
-        if (e == OK && *what != 's' && *what != 'x')
-            what++;
-    }
-    if (e == OK && (bad || (*what && !((*what == 's' || *what == 'x') && any))))
-        e = ERR_SYNTAX;
+    bool bad = false;
+    enum err e;
+    if (zone_word(&ahead, &w, &bad) && !w.quoted && slice_eq(w.text, SLICE("\\#")))
+        e = zone_generic(&ahead, out);
+    else
+        e = what ? zone_typed(what, &c, out) : ERR_UNSUPPORTED;
     if (e == OK && out->n - before > DNS_ZONE_RDATA_MAX)
         e = ERR_LIMIT;
     if (e)
@@ -426,9 +452,9 @@ static enum zone_found zone_find(const struct dns_zone *z, slice name, uint16_t 
 void dns_zone_answer(const struct dns_zone *z, slice name, uint16_t type, struct arena *a,
                      struct dns_answer *out)
 {
-    struct dns_name at;
+    struct dns_name at = {.n = 0}; /* an empty name is the root */
     *out = (struct dns_answer){.status = DNS_ANSWER_NXDOMAIN};
-    if (dns_name_parse_odd(name, &at))
+    if (name.n && dns_name_parse_odd(name, &at))
         return;
     for (unsigned chain = 0; chain < ZONE_CHAIN; chain++) {
         const struct dns_zone_record *r = NULL;

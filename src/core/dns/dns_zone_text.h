@@ -23,8 +23,8 @@
 #define DNS_ZONE_RDATA_MAX   65535
 
 /* Appends the wire form, uncompressed, of RDATA given as text. For A, AAAA, MX, TXT, PTR, CNAME, DNAME, NS,
- * SOA, SRV, TLSA. ERR_SYNTAX: it is none of that type; ERR_UNSUPPORTED: another type; ERR_LIMIT: out is full.
- * out is as before on an error. */
+ * SOA, SRV, TLSA; for any type as "\# LENGTH HEX" (RFC 3597 §5). ERR_SYNTAX: it is none of that type;
+ * ERR_UNSUPPORTED: another type; ERR_LIMIT: out is full. out is as before on an error. */
 NODISCARD enum err dns_zone_text_rdata(uint16_t type, slice text, struct buf *out);
 
 /* Appends a name as text, with escapes \DDD and \X, in its wire form. The same errors. */
