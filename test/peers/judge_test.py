@@ -53,7 +53,7 @@ def zones(p):
         "nomail.test": '@ 60 TXT "v=spf1 -all"\n',
         "sealer.test": f"s._domainkey 60 TXT {txt('v=DKIM1; k=rsa; p=' + p)}\n",
         "test": "",  # the walk up the tree ends in an answer
-        "bl.test": "2.0.0.127 60 A 127.0.0.2\n",
+        "bl.test": "2.0.0.127 60 A 127.0.0.2\n5.0.0.127 60 A 127.0.0.2\n6.0.0.127 60 A 127.255.255.254\n",
     }
 
 
@@ -182,8 +182,21 @@ class Inbound(unittest.TestCase):
             self.send("list@sealer.test", self.sealed("ours"), house)
             self.got("ours", house=house)
 
+    def test_list_is_a_signal_and_can_be_switched_off(self):
+        """THREATS 28: a listing is told and decides nothing; an error code of the list switches it off."""
+        with House(accounts=["alice"], resolver=self.knot.address, config="dnsbl bl.test\n") as house:
+            def story(client):
+                self.n = getattr(self, "n", 0) + 1
+                with smtplib.SMTP("127.0.0.1", house.port["smtp"], "client.far.test", source_address=(client, 0)) as c:
+                    c.sendmail("a@loose.test", ["alice@demo.test"], mail("a@loose.test", f"list{self.n}"))
+                return self.story(f"list{self.n}", house)
+            wait_for("the list has passed its canaries", lambda: "bl.test lists 127.0.0.5" in story("127.0.0.5"))
+            self.assertNotIn("bl.test", story("127.0.0.1"))
+            self.assertNotIn("bl.test lists", story("127.0.0.6"))
+            self.assertNotIn("bl.test", story("127.0.0.5"))
+
     def test_forwarder(self):
-        with House(accounts=["alice"], resolver=self.knot.address, config="forwarder 127.0.0.0/8\ndnsbl bl.test\n") as house:
+        with House(accounts=["alice"], resolver=self.knot.address, config="forwarder 127.0.0.0/8\n") as house:
             self.send("a@strict.test", mail("a@strict.test", "forwarded"), house)
             self.got("forwarded", house=house)
             self.assertIn("127.0.0.1 is a known forwarder (forwarder 127.0.0.0/8)", self.story("forwarded", house))
