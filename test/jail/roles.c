@@ -110,6 +110,8 @@ static void played_run(struct played *p, enum role role)
     fd_done(&fds[1]);
     p->control = fds[0];
     played_setting(p, "hostname", "mail.jail.test");
+    if (role == ROLE_NAMESERVER)
+        played_setting(p, "zone", "roll.jail.test");
     played_setting(p, "resolver", "system");
     if (role == ROLE_DIRECTORY || role == ROLE_ACCOUNTS)
         played_setting(p, "ticket-key", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
