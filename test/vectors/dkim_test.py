@@ -48,6 +48,19 @@ def verify(zone, messages, now=NOW):
     return results
 
 
+def authcheck(zone, message, now=NOW):
+    """The same as people ask it."""
+    with tempfile.TemporaryDirectory() as d:
+        for name, data in (("zone", zone.encode()), ("message", message)):
+            with open(os.path.join(d, name), "wb") as f:
+                f.write(data)
+        r = subprocess.run([os.path.join(BUILD, "posthorn"), "authcheck", os.path.join(d, "message"), "--ip", "192.0.2.1", "--helo", "client.example",
+                            "--mail-from", "", "--dns", os.path.join(d, "zone"), "--at", str(now), "--json"], capture_output=True, text=True, timeout=60)
+        if r.returncode:
+            raise AssertionError(r.stderr[-2000:])
+        return json.loads(r.stdout)
+
+
 def need(name):
     path = os.path.join(VECTORS, name)
     return unittest.skipIf(not os.path.isdir(path), f"there is no {path}")
@@ -88,6 +101,11 @@ class Chasquid(unittest.TestCase):
         for case in cases:
             with self.subTest(case):
                 got = verify(self.zone(case), [crlf(self.read(case, ".msg"))])[0]
+                if case != "03-bad_message":  # a line that is no message at all
+                    said = authcheck(self.zone(case), self.read(case, ".msg"))
+                    keys = "result domain selector reason".split()
+                    self.assertEqual([[g[k] for k in keys] for g in got], [[g[k] for k in keys] for g in said["dkim"]])
+                    self.assertEqual(sum(g["result"] == "pass" for g in got), said["authentication_results"].count("dkim=pass"))
                 if case == "03-bad_message":
                     self.assertEqual([], got)  # a message without a signature, and without a header
                     continue
