@@ -119,6 +119,13 @@ static void test_tags(void **state)
         {BEGIN "d=example.org; s=e; d=example.org" H, AUTH_PERMERROR, "twice"},
         {BEGIN "d=example.org; s=e; x" H, AUTH_PERMERROR, "list of tags"},
         {BEGIN "d=example.org; s=none" H, AUTH_PERMERROR, "no key record at none._domainkey.example.org"},
+        /* RFC 8616 §4 */
+        {BEGIN "d=b\xc3\xbc"
+               "cher.example; s=e" H,
+         AUTH_PERMERROR, "e._domainkey.xn--bcher-kva.example"},
+        {BEGIN "d=example.org; s=e; i=j\xc3\xb6rg@example.org" H, AUTH_PASS, ""},
+        {BEGIN "d=example.org; s=e; t=999999999999" H, AUTH_PASS, ""},
+        {BEGIN "d=example.org; s=e; t=9999999999999" H, AUTH_PERMERROR, "time"},
         {"v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.org; s=e" H, AUTH_PERMERROR, "Ed25519 key"},
         {BEGIN "d=example.org; s=r" H, AUTH_PERMERROR, "RSA key"},
     };
