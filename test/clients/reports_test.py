@@ -6,8 +6,10 @@ import io
 import json
 import os
 import signal
-import smtplib
+import shutil
+import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -15,6 +17,11 @@ import zipfile
 from email.message import EmailMessage
 
 from harness.house import House, have, wait_for
+
+try:
+    from harness.dns_stub import DnsStub
+except ImportError:  # python3-dnspython
+    DnsStub = None
 
 DAY = 86400
 
@@ -222,3 +229,30 @@ class Reports(unittest.TestCase):
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
         self.assertEqual(r.returncode, 0, r.stdout)
         self.assertIn("1 organisation reported 3 messages", self.told())
+
+
+@unittest.skipUnless(DnsStub, "python3-dnspython is not installed")
+class Judged(unittest.TestCase):
+    """What judge judged lies counted in reports.db: the material of the reports we send."""
+
+    def test_it_is_counted(self):
+        stub = DnsStub()
+        self.addCleanup(stub.stop)
+        stub.load('_dmarc.claimed.example TXT "v=DMARC1; p=quarantine; rua=mailto:r@claimed.example"\n'
+                  'claimed.example TXT "v=spf1 -all"\n')
+        data = tempfile.mkdtemp(prefix="posthorn-test-data-")
+        os.chmod(data, 0o755)
+        self.addCleanup(shutil.rmtree, data, ignore_errors=True)
+        house = House(accounts=["bob"], resolver=f"127.0.0.1@{stub.port}", data=os.path.join(data, "data")).start()
+        self.addCleanup(house.stop)
+        for i in range(3):
+            house.deliver("x@claimed.example", ["bob@demo.test"], f"From: x@claimed.example\r\nSubject: {i}\r\n\r\nhello\r\n")
+        house.deliver("x@silent.example", ["bob@demo.test"], "From: x@silent.example\r\n\r\nhello\r\n")
+        wait_for("they are counted", lambda: "judged messages counted 3" in house.tool("status").stdout)
+        house.stop()  # what was counted is written before the roles end
+        db = sqlite3.connect(os.path.join(data, "data", "journal", "reports.db"))
+        rows = db.execute("SELECT policy_domain, author, envelope_to, spf, dmarc, policy, record, sum(count) FROM seen"
+                          " GROUP BY 1, 2, 3, 4, 5, 6, 7").fetchall()
+        db.close()
+        self.assertEqual(rows, [("claimed.example", "claimed.example", "demo.test", 2, 2, 1,
+                                 "v=DMARC1; p=quarantine; rua=mailto:r@claimed.example", 3)])

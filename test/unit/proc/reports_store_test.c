@@ -1,0 +1,224 @@
+/* reports: reports.db: what comes in is told again, the same report counts once, the old and the too much go,
+ * a failing disk leaves all of a report or nothing. */
+#include "ipc/report_rows.h"
+#include "lib/test.h"
+#include "proc/journal/reports.h"
+#include "store/db.h"
+#include "store/shim.h"
+
+#include <stdio.h>
+
+#define T0 ((time_ms)1795341731000) /* 2026-11-22 10:02:11 UTC */
+
+static struct reports *r;
+static struct buf rows;
+static struct arena a;
+static struct report_page page;
+
+static void begin_file(uint32_t keep_days, uint64_t bytes_max)
+{
+    struct err_detail d = {{0}};
+    const struct reports_limits limits = {keep_days, bytes_max};
+    assert_int_equal(reports_open("reports.db", SHIM_VFS, &limits, &r, &d), OK);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    shim_reset(1);
+    buf_init(&rows, 1 << 24);
+    arena_init(&a, "page", 1 << 20);
+    begin_file(90, 1 << 28);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    reports_close(&r);
+    buf_done(&rows);
+    arena_done(&a);
+    return 0;
+}
+
+static struct report_head head(const char *id, time_ms end)
+{
+    return (struct report_head){.org = SLICE("big.example"),
+                                .report_id = slice_str(id),
+                                .domain = SLICE("example.org"),
+                                .begin = end - MS_DAY,
+                                .end = end,
+                                .taken_at = end,
+                                .messages = 7,
+                                .p = 1};
+}
+
+static void source(uint8_t last, uint64_t count, bool passed)
+{
+    uint8_t ip[16] = {0};
+    struct report_dkim dkim[] = {{SLICE("example.org"), SLICE("s1"), 1}, {{0}, {0}, 2}};
+    struct aggregate_row row = {.source = slice_of(ip, sizeof ip),
+                                .count = count,
+                                .dkim_aligned = passed,
+                                .header_from = SLICE("example.org"),
+                                .spf_domain = SLICE("shop.example"),
+                                .spf = 1,
+                                .dkim = dkim,
+                                .n_dkim = 2};
+    ip[15] = last;
+    assert_int_equal(report_rows_add(&rows, &aggregate_row_shape, &row), OK);
+}
+
+static enum err add(const struct report_head *h, time_ms now)
+{
+    return reports_add(r, h, buf_view(&rows), now);
+}
+
+static void ask(enum report_question q, time_ms since, uint32_t from)
+{
+    struct report_ask m = {
+        .question = (uint8_t)q, .domain = SLICE("example.org"), .since = since, .from = from};
+    arena_reset(&a);
+    assert_int_equal(reports_ask(r, &m, &a, &page), OK);
+}
+
+static void what_comes_is_told(void **state)
+{
+    struct report_head h = head("1", T0);
+    (void)state;
+    source(9, 4, false);
+    source(8, 3, true);
+    assert_int_equal(add(&h, T0), OK);
+    assert_int_equal(add(&h, T0), ERR_EXISTS); /* the same report again */
+    h.report_id = SLICE("2");
+    assert_int_equal(add(&h, T0), OK);
+    ask(REPORT_ASK_ORGS, T0 - MS_HOUR, 0);
+    assert_int_equal(page.n_orgs, 1);
+    assert_slice(page.orgs[0].org, "big.example");
+    assert_int_equal(page.orgs[0].reports, 2);
+    assert_int_equal(page.orgs[0].messages, 14);
+    assert_int_equal(page.orgs[0].p, 1);
+    ask(REPORT_ASK_SOURCES, T0 - MS_HOUR, 0);
+    assert_int_equal(page.n_sources, 2);
+    assert_false(page.more);
+    assert_int_equal(page.sources[0].source.p[15], 8);
+    assert_int_equal(page.sources[0].count, 6);
+    assert_int_equal(page.sources[1].count, 8);
+    assert_slice(page.sources[1].spf_domain, "shop.example");
+    assert_int_equal(page.sources[1].n_dkim, 2);
+    assert_slice(page.sources[1].dkim[0].selector, "s1");
+    assert_slice(page.sources[1].dkim[1].domain, "");
+    assert_int_equal(page.sources[1].dkim[1].result, 2);
+    ask(REPORT_ASK_SOURCES, T0 + MS_HOUR, 0);
+    assert_int_equal(page.n_sources, 0);
+}
+
+static void long_answers_come_in_pages(void **state)
+{
+    struct report_head h = head("1", T0);
+    size_t told = 0;
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        char comment[64];
+        uint8_t ip[16] = {0};
+        struct aggregate_row row = {.source = slice_of(ip, sizeof ip), .count = 1};
+        ip[14] = (uint8_t)(i >> 8);
+        ip[15] = (uint8_t)i;
+        row.envelope_from = slice_of(comment, (size_t)snprintf(comment, sizeof comment, "d%d.example", i));
+        assert_int_equal(report_rows_add(&rows, &aggregate_row_shape, &row), OK);
+    }
+    assert_int_equal(add(&h, T0), OK);
+    do {
+        ask(REPORT_ASK_SOURCES, 0, (uint32_t)told);
+        assert_true(page.n_sources > 0 && page.n_sources <= REPORT_PAGE_ROWS);
+        told += page.n_sources;
+    } while (page.more);
+    assert_int_equal(told, 1000);
+}
+
+static void rows_that_are_none_leave_nothing(void **state)
+{
+    struct report_head h = head("1", T0);
+    (void)state;
+    source(9, 4, false);
+    buf_append(&rows, SLICE("\0\0\0\5junk!"));
+    assert_int_not_equal(add(&h, T0), OK);
+    assert_int_equal(reports_count(r), 0);
+    h.kind = REPORT_HEAD_TLS;
+    assert_int_not_equal(add(&h, T0), OK); /* rows of another kind */
+    assert_int_equal(reports_count(r), 0);
+}
+
+static void the_old_go(void **state)
+{
+    char id[16];
+    (void)state;
+    source(9, 4, false);
+    for (int i = 0; i < 40; i++) {
+        struct report_head h;
+        (void)snprintf(id, sizeof id, "%d", i);
+        h = head(id, T0 + i * MS_DAY);
+        assert_int_equal(add(&h, T0 + i * MS_DAY), OK);
+    }
+    assert_int_equal(reports_count(r), 40);
+    for (int i = 0; i < 4; i++) {
+        struct report_head h;
+        (void)snprintf(id, sizeof id, "later %d", i);
+        h = head(id, T0 + (120 + i) * MS_DAY);
+        assert_int_equal(add(&h, T0 + (120 + i) * MS_DAY), OK);
+    }
+    assert_int_equal(reports_count(r),
+                     4 + 40 - 33); /* those of the first 33 days are older than 90 days now */
+    reports_close(&r);
+    begin_file(90, 4096); /* and now there is too much: the oldest go with each that comes */
+    struct report_head h = head("last", T0 + 124 * MS_DAY);
+    assert_int_equal(add(&h, T0 + 124 * MS_DAY), OK);
+    assert_int_equal(reports_count(r), 1);
+}
+
+static void what_we_judged_adds_up(void **state)
+{
+    uint8_t ip[16] = {0};
+    struct report_dkim dkim = {SLICE("a.example"), SLICE("s"), 1};
+    struct seen_row row = {.day = T0 / MS_DAY,
+                           .author = SLICE("a.example"),
+                           .policy_domain = SLICE("a.example"),
+                           .record = SLICE("v=DMARC1; p=none"),
+                           .source = slice_of(ip, sizeof ip),
+                           .dkim = &dkim,
+                           .n_dkim = 1,
+                           .count = 3};
+    struct db_options o = {.path = "reports.db", .kind = "x", .application_id = 0x50485250, .vfs = SHIM_VFS};
+    struct db *db;
+    struct stmt *q;
+    (void)state;
+    assert_int_equal(report_rows_add(&rows, &seen_row_shape, &row), OK);
+    row.dmarc = 2;
+    assert_int_equal(report_rows_add(&rows, &seen_row_shape, &row), OK);
+    assert_int_equal(reports_seen(r, buf_view(&rows), T0), OK);
+    assert_int_equal(reports_seen(r, buf_view(&rows), T0), OK);
+    reports_close(&r);
+    o.migrations = (const char *const[]){"", "", "", "", "", "", "", "", "", ""};
+    for (o.migration_count = 1; db_open(&o, &db, NULL) == ERR_UNSUPPORTED; o.migration_count++)
+        assert_true(o.migration_count < 10);
+    q = db_stmt(db, "SELECT count(*), sum(count) FROM seen");
+    assert_int_equal(stmt_row(q), OK);
+    assert_int_equal(stmt_i64(q, 0), 2);
+    assert_int_equal(stmt_i64(q, 1), 12);
+    stmt_done(&q);
+    db_close(&db);
+    begin_file(90, 1 << 28);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(what_comes_is_told), T(long_answers_come_in_pages), T(rows_that_are_none_leave_nothing),
+        T(the_old_go),         T(what_we_judged_adds_up),
+    };
+    shim_install();
+    db_setup();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
