@@ -38,6 +38,13 @@ class Resolver(unittest.TestCase):
         self.assertEqual(ask(self.knot, "alias.secure.test", "A"), ("ok", "secure", [bytes([192, 0, 2, 7])]))
         self.assertEqual(ask(self.knot, "secure.test", "TXT"), ("ok", "secure", [b"\3one\3two"]))
 
+    def test_answers_are_kept(self):
+        """An answer's time to live is the zone's, so it is kept; a setting of one context counts for the whole process."""
+        tool = os.path.join(BUILD, "test", "peers", "ask_dns")
+        out = subprocess.run([tool, self.knot.address.replace("@", ":"), self.knot.anchors, "secure.test", "MX"],
+                             stdout=subprocess.PIPE, text=True, timeout=60).stdout
+        self.assertEqual(out.split()[2], "60")
+
     def test_secure_no(self):
         self.assertEqual(ask(self.knot, "missing.secure.test", "A"), ("not_found", "secure", []))
         self.assertEqual(ask(self.knot, "mx.secure.test", "AAAA"), ("ok", "secure", []))

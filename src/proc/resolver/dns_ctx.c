@@ -2,6 +2,9 @@
 
 #include "proc/resolver/ub_loop.h"
 
+#include "base/list.h"
+#include "sys/clock.h"
+
 #include <stdlib.h>
 
 #include <unbound-event.h>
@@ -32,28 +35,39 @@ static const struct {
     {"do-not-query-localhost:", "no"},  {"verbosity:", "0"},
 };
 
-/* Behind those, for questions that shall not be answered out of a cache. */
+/* Behind those, for questions that shall not be answered out of a cache. Not cache-max-ttl: it is one
+ * variable of the whole process in libunbound, so that the cache of the others would be off too. */
 static const struct {
     const char *option, *value;
 } settings_fresh[] = {
-    {"cache-max-ttl:", "0"},       {"cache-max-negative-ttl:", "0"}, {"msg-cache-size:", "64k"},
-    {"rrset-cache-size:", "128k"}, {"key-cache-size:", "64k"},       {"neg-cache-size:", "16k"},
-    {"infra-host-ttl:", "60"},
+    {"msg-cache-size:", "64k"}, {"rrset-cache-size:", "128k"}, {"key-cache-size:", "64k"},
+    {"neg-cache-size:", "16k"}, {"infra-host-ttl:", "60"},
 };
+
+/* A context for such questions. It is used for FRESH_MS, and goes when the last of its questions is answered:
+ * what it keeps is never older. */
+struct fresh {
+    struct list link;
+    struct ub_ctx *ub;
+    size_t open;
+    time_ms made_mono;
+};
+#define FRESH_MS MS_SECOND
 
 struct question {
     struct dns_ctx *ctx;
     struct dns_name name;
     uint16_t type;
-    bool again; /* the second way */
-    bool fresh;
+    bool again;          /* the second way */
+    struct fresh *fresh; /* NULL: the cache will do */
     dns_ctx_fn fn;
     void *arg;
 };
 
 struct dns_ctx {
-    struct ub_ctx *first, *root; /* root: the second way, or NULL */
-    struct ub_ctx *fresh;        /* without a cache */
+    struct ub_ctx *first, *root;    /* root: the second way, or NULL */
+    struct list fresh;              /* struct fresh, the newest last */
+    struct dns_ctx_options options; /* slices of our own, for further contexts */
     struct dns_ctx_facts facts;
 };
 
@@ -166,17 +180,69 @@ static enum err dns_ctx_make(const struct dns_ctx_options *o, bool forward, bool
     return e;
 }
 
+static slice dns_ctx_dup(slice s)
+{
+    uint8_t *p = malloc(s.n + 1);
+    must(p);
+    if (s.n)
+        memcpy(p, s.p, s.n);
+    return slice_of(p, s.n); /* as long as the process */
+}
+
+static enum err dns_ctx_keep_options(struct dns_ctx *c, const struct dns_ctx_options *o)
+{
+    slice *forwards = calloc(o->n_forwards + 1, sizeof *forwards);
+    must(forwards);
+    for (size_t i = 0; i < o->n_forwards; i++)
+        forwards[i] = dns_ctx_dup(o->forwards[i]);
+    c->options = (struct dns_ctx_options){.forwards = forwards,
+                                          .n_forwards = o->n_forwards,
+                                          .resolv_conf = dns_ctx_dup(o->resolv_conf),
+                                          .anchors = dns_ctx_dup(o->anchors)};
+    return OK;
+}
+
+/* The context for fresh questions of this moment; NULL: libunbound could not. */
+static struct fresh *dns_ctx_fresh(struct dns_ctx *c, struct err_detail *detail)
+{
+    time_ms now = clock_mono();
+    struct fresh *f;
+    LIST_EACH_SAFE(it, &c->fresh)
+    {
+        f = LIST_OF(it, struct fresh, link);
+        if (now - f->made_mono <= FRESH_MS)
+            return f;
+        if (f->open)
+            continue;
+        list_remove(&f->link);
+        ub_ctx_delete(f->ub);
+        free(f);
+    }
+    f = calloc(1, sizeof *f);
+    must(f);
+    f->made_mono = now;
+    if (dns_ctx_make(&c->options, c->options.n_forwards > 0, true, &f->ub, detail) != OK) {
+        free(f);
+        return NULL;
+    }
+    list_append(&c->fresh, &f->link);
+    return f;
+}
+
 enum err dns_ctx_new(const struct dns_ctx_options *o, struct dns_ctx **out, struct err_detail *detail)
 {
     struct dns_ctx *c = calloc(1, sizeof *c);
     enum err e;
     must(c);
+    list_init(&c->fresh);
     e = dns_ctx_make(o, true, false, &c->first, detail);
     if (e == OK && !o->n_forwards &&
         slice_find_nocase(o->resolv_conf, SLICE("nameserver")) < o->resolv_conf.n)
         e = dns_ctx_make(o, false, false, &c->root, detail);
     if (e == OK)
-        e = dns_ctx_make(o, o->n_forwards > 0, true, &c->fresh, detail);
+        e = dns_ctx_keep_options(c, o);
+    if (e == OK && !dns_ctx_fresh(c, detail)) /* what it reads, it reads before the lock-in */
+        e = ERR_CONFIG;
     if (e)
         free(c); /* the process ends; libunbound cannot take back a context that was finalised half */
     else
@@ -197,6 +263,8 @@ static void dns_ctx_give(struct question *q, const struct dns_ctx_answer *answer
     c->facts.failed += answer->err != OK && answer->err != ERR_NOT_FOUND;
     c->facts.bogus += answer->err == ERR_DNS_BOGUS;
     q->fn(q->arg, answer);
+    if (q->fresh)
+        q->fresh->open--; /* last: its context must stay while it is at work above us */
     free(q);
 }
 
@@ -234,7 +302,7 @@ static void dns_ctx_send(struct question *q);
 static void dns_ctx_done(void *arg, int rcode, void *packet, int n, int sec, char *why_bogus, int limited)
 {
     struct question *q = arg;
-    bool failed = rcode != DNS_NOERROR || sec == 1;
+    bool failed = (rcode != DNS_NOERROR && !(q->fresh && rcode == DNS_NXDOMAIN)) || sec == 1;
     if (failed && (q->fresh ? q->ctx->first : q->ctx->root) && !q->again) {
         q->again = true;
         dns_ctx_send(q);
@@ -256,7 +324,7 @@ static void dns_ctx_done(void *arg, int rcode, void *packet, int n, int sec, cha
 static struct ub_ctx *dns_ctx_way(const struct question *q)
 {
     if (q->fresh)
-        return q->again ? q->ctx->first : q->ctx->fresh;
+        return q->again ? q->ctx->first : q->fresh->ub;
     return q->again ? q->ctx->root : q->ctx->first;
 }
 
@@ -283,8 +351,14 @@ static void dns_ctx_take(struct dns_ctx *c, const struct dns_name *name, uint16_
     }
     q = calloc(1, sizeof *q);
     must(q);
-    *q = (struct question){.ctx = c, .name = *name, .type = type, .fresh = fresh, .fn = fn, .arg = arg};
+    *q = (struct question){.ctx = c, .name = *name, .type = type, .fn = fn, .arg = arg};
     c->facts.open++;
+    if (fresh && !(q->fresh = dns_ctx_fresh(c, NULL))) {
+        dns_ctx_fail(q, ERR_DNS, "the resolver could not set up a question past its cache");
+        return;
+    }
+    if (q->fresh)
+        q->fresh->open++;
     dns_ctx_send(q);
 }
 

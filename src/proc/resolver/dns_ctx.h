@@ -49,7 +49,7 @@ struct dns_ctx_answer {
 /* Called once for each question, perhaps before dns_ctx_ask() returns. The answer lives until it returns. */
 typedef void (*dns_ctx_fn)(void *arg, const struct dns_ctx_answer *answer);
 void dns_ctx_ask(struct dns_ctx *c, const struct dns_name *name, uint16_t type, dns_ctx_fn fn, void *arg);
-/* The same, but nothing comes out of our cache (records are kept for the second they came in), and, unless
+/* The same, but nothing comes out of our cache (what is kept is thrown away after a second), and, unless
  * forward was given, the servers that know are asked by own recursion; resolv.conf's only when that fails.
  * For doctor, which wants to see a record the moment it was mended. */
 void dns_ctx_ask_fresh(struct dns_ctx *c, const struct dns_name *name, uint16_t type, dns_ctx_fn fn,

@@ -126,7 +126,7 @@ static void rolling(void **state)
 {
     struct rotation_key k[] = {key("ph202611r", 1, 2, T0, ROTATION_SEEN_EQUAL),
                                key("ph202611e", 2, 2, T0, ROTATION_SEEN_EQUAL),
-                               {0}};
+                               {.algorithm = 0}};
     struct rotation_input in = input(k, 2, T0 + 179 * MS_DAY);
     struct rotation_plan p;
     (void)state;
