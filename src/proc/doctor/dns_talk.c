@@ -25,7 +25,7 @@ struct dns_talk {
     struct buf in, out;
     uint16_t id;
     enum err err;
-    char text[320];
+    char text[384];
     uint8_t rcode;
     dns_talk_fn fn;
     void *arg;

@@ -291,7 +291,7 @@ static void push_updated(void *arg, enum err e, const char *text, slice answer, 
         push_next(p);
         return;
     }
-    snprintf(words, sizeof words, "the zone %.100s was not changed: %.280s",
+    snprintf(words, sizeof words, "the zone %.100s was not changed: %.250s",
              p->zones[p->updating - 1].name.text, text);
     push_finish(p, e, words);
 }
