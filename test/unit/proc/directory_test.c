@@ -7,9 +7,11 @@
 #include "ipc/chan.h"
 #include "ipc/control.h"
 #include "ipc/directory_accounts.h"
+#include "ipc/directory_doctor.h"
 #include "ipc/ticket.h"
 #include "ipc/tool_directory.h"
 #include "ipc/x_directory.h"
+#include "ipc/x_settings.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
 
@@ -28,7 +30,7 @@ static const char *program;
 struct house {
     char folder[64];
     pid_t pid;
-    int control, edges[2], accounts, caller;
+    int control, edges[2], accounts, caller, doctor, judge;
     uint64_t next_id;
     uint8_t *bytes;
     struct arena a; /* what came last lives here */
@@ -104,6 +106,17 @@ static void hand_channel(struct house *h, enum role peer, unsigned index, const 
     *out = pair[0];
 }
 
+/* The channel on which directory asks. */
+static void hand_doctor(struct house *h)
+{
+    struct control_channel_end m = {ROLE_DOCTOR, 0, slice_str(directory_doctor_channel.name), true};
+    int pair[2];
+    assert_int_equal(chan_pair(pair), OK);
+    send_to(h->control, &control_channel, CONTROL_CHANNEL, 0, &m, pair[1]);
+    fd_done(&pair[1]);
+    h->doctor = pair[0];
+}
+
 static void boot(struct house *h)
 {
     struct control_setting setting = {
@@ -123,6 +136,8 @@ static void boot(struct house *h)
     hand_channel(h, ROLE_EDGE, 0, &x_directory_channel, &h->edges[0]);
     hand_channel(h, ROLE_EDGE, 1, &x_directory_channel, &h->edges[1]);
     hand_channel(h, ROLE_ACCOUNTS, 0, &directory_accounts_channel, &h->accounts);
+    hand_channel(h, ROLE_JUDGE, 0, &x_settings_channel, &h->judge);
+    hand_doctor(h);
     send_to(h->control, &control_channel, CONTROL_START, 0, &start, -1);
     assert_int_equal(take(h, h->control, &control_channel, &id, &m), CONTROL_READY);
 }
@@ -183,6 +198,8 @@ static int end(void **state)
         fd_done(&h->edges[i]);
     fd_done(&h->accounts);
     fd_done(&h->caller);
+    fd_done(&h->doctor);
+    fd_done(&h->judge);
     arena_done(&h->a);
     free(h->bytes);
     snprintf(path, sizeof path, "%s/directory.db-wal", h->folder);
@@ -467,6 +484,116 @@ static void nonsense(void **state)
     assert_int_equal(((const struct sender_answer *)ask_edge(h, 1, X_DIRECTORY_SENDER_ASK, &m))->err, OK);
 }
 
+/* ---- words that are carried to doctor, and settings */
+
+/* The next message that directory sends to doctor. */
+static const void *doctor_hears(struct house *h, uint16_t type, uint64_t *out_id)
+{
+    const struct ipc_message *row;
+    int fds[IPC_FDS_MAX];
+    size_t n = 0;
+    void *m;
+    assert_int_equal(chan_read_wait(h->doctor, &directory_doctor_channel, IPC_B, MS, h->bytes, &h->a, &row,
+                                    out_id, &m, fds, &n),
+                     OK);
+    assert_int_equal(row->type, type);
+    return m;
+}
+
+static void doctor_says(struct house *h, uint64_t id, struct words_row row)
+{
+    send_to(h->doctor, &directory_doctor_channel, DIRECTORY_DOCTOR_ROW, id, &row, -1);
+}
+
+static const struct words_call *doctor_called(struct house *h, const char *verb, uint64_t *out_id)
+{
+    const struct words_call *c = doctor_hears(h, DIRECTORY_DOCTOR_CALL, out_id);
+    assert_slice(c->verb, verb);
+    return c;
+}
+
+static void words_are_carried(void **state)
+{
+    struct house *h = *state;
+    struct admin_arg args[1] = {{SLICE("demo.test")}};
+    struct admin_call call = {SLICE("dkim list"), args, 1, {0}};
+    const struct words_call *heard;
+    uint64_t id;
+    void *m;
+    arena_reset(&h->a);
+    /* it was told of the domain that begin() added */
+    heard = doctor_called(h, "domains-changed", &id);
+    assert_int_equal(heard->n_args, 1);
+    assert_slice(heard->args[0].text, "demo.test");
+    doctor_says(h, id, (struct words_row){.err = OK});
+    send_to(h->caller, &tool_directory_channel, TOOL_DIRECTORY_CALL, 0, &call, -1);
+    heard = doctor_called(h, "dkim list", &id);
+    assert_int_equal(heard->n_args, 1);
+    assert_slice(heard->args[0].text, "demo.test");
+    doctor_says(h, id, (struct words_row){.json = SLICE("{\"a\":1}"), .next = 7});
+    assert_int_equal(((const struct words_more *)doctor_hears(h, DIRECTORY_DOCTOR_MORE, &id))->next, 7);
+    doctor_says(h, id, (struct words_row){.json = SLICE("{\"a\":2}"), .next = 8});
+    assert_int_equal(((const struct words_more *)doctor_hears(h, DIRECTORY_DOCTOR_MORE, &id))->next, 8);
+    doctor_says(h, id, (struct words_row){.text = SLICE("that is all")});
+    assert_int_equal(take(h, h->caller, &tool_directory_channel, &id, &m), TOOL_DIRECTORY_ROW);
+    assert_slice(((const struct admin_row *)m)->json, "[{\"a\":1},{\"a\":2}]");
+    assert_int_equal(take(h, h->caller, &tool_directory_channel, &id, &m), TOOL_DIRECTORY_DONE);
+    assert_int_equal(((const struct admin_done *)m)->err, OK);
+    assert_slice(((const struct admin_done *)m)->text, "that is all");
+    /* an error of doctor's is the caller's; a word that nobody has is nobody's */
+    send_to(h->caller, &tool_directory_channel, TOOL_DIRECTORY_CALL, 0, &call, -1);
+    (void)doctor_called(h, "dkim list", &id);
+    doctor_says(h, id, (struct words_row){.err = ERR_NOT_FOUND, .text = SLICE("no such domain")});
+    assert_int_equal(take(h, h->caller, &tool_directory_channel, &id, &m), TOOL_DIRECTORY_DONE);
+    assert_int_equal(((const struct admin_done *)m)->err, ERR_NOT_FOUND);
+    assert_int_equal(admin(h, "dnsx", "a", NULL, (slice){0}), ERR_UNSUPPORTED);
+    /* doctor goes away in the middle */
+    send_to(h->caller, &tool_directory_channel, TOOL_DIRECTORY_CALL, 0, &call, -1);
+    (void)doctor_called(h, "dkim list", &id);
+    fd_done(&h->doctor);
+    assert_int_equal(take(h, h->caller, &tool_directory_channel, &id, &m), TOOL_DIRECTORY_DONE);
+    assert_int_equal(((const struct admin_done *)m)->err, ERR_CLOSED);
+}
+
+static const void *ask_judge(struct house *h, uint16_t type, const void *m)
+{
+    uint64_t id = ++h->next_id, got;
+    void *answer;
+    arena_reset(&h->a);
+    send_to(h->judge, &x_settings_channel, type, id, m, -1);
+    assert_int_equal(take(h, h->judge, &x_settings_channel, &got, &answer), type + 1);
+    assert_int_equal(got, id);
+    return answer;
+}
+
+static void settings_are_told(void **state)
+{
+    struct house *h = *state;
+    struct settings_domain_ask ours = {SLICE("demo.test")}, foreign = {SLICE("far.test")};
+    struct settings_domains_ask all = {{0}};
+    const struct settings_domain *d = ask_judge(h, X_SETTINGS_DOMAIN_ASK, &ours);
+    const struct settings_domains *names;
+    struct admin_arg args[3] = {{SLICE("demo.test")}, {SLICE("dmarc")}, {SLICE("reject")}};
+    struct admin_call call = {SLICE("domain set"), args, 3, {0}};
+    uint64_t id;
+    void *m;
+    assert_int_equal(d->err, OK);
+    assert_int_equal(d->n_values, 0);
+    send_to(h->caller, &tool_directory_channel, TOOL_DIRECTORY_CALL, 0, &call, -1);
+    assert_int_equal(take(h, h->caller, &tool_directory_channel, &id, &m), TOOL_DIRECTORY_DONE);
+    assert_int_equal(((const struct admin_done *)m)->err, OK);
+    d = ask_judge(h, X_SETTINGS_DOMAIN_ASK, &ours);
+    assert_int_equal(d->n_values, 1);
+    assert_slice(d->values[0].name, "dmarc");
+    assert_slice(d->values[0].value, "reject");
+    d = ask_judge(h, X_SETTINGS_DOMAIN_ASK, &foreign);
+    assert_int_equal(d->err, ERR_NOT_FOUND);
+    names = ask_judge(h, X_SETTINGS_DOMAINS_ASK, &all);
+    assert_int_equal(names->n_domains, 1);
+    assert_slice(names->domains[0].name, "demo.test");
+    assert_false(names->more);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 
 int main(int argc, char **argv)
@@ -482,6 +609,8 @@ int main(int argc, char **argv)
         T(suspended),
         T(wrong_calls),
         T(nonsense),
+        T(words_are_carried),
+        T(settings_are_told),
     };
     if (argc != 2)
         return 1;
