@@ -15,6 +15,7 @@
 #include "ipc/directory_relay.h"
 #include "ipc/x_accounts.h"
 #include "ipc/x_directory.h"
+#include "ipc/x_intake.h"
 #include "ipc/x_journal.h"
 #include "ipc/x_relay.h"
 #include "ipc/x_resolver.h"
@@ -48,7 +49,7 @@ struct world {
     struct loop *loop;
     char folder[64];
     pid_t pid;
-    struct chan *control, *edge, *admin, *directory, *accounts, *resolver, *journal;
+    struct chan *control, *edge, *admin, *directory, *accounts, *resolver, *journal, *reporter;
     bool ready;
     /* the mail host */
     int listener;
@@ -196,6 +197,8 @@ static void directory_gets(void *arg, struct chan *c, uint16_t type, uint64_t id
     (void)arg, (void)type, (void)fds, (void)n_fds;
     if (slice_starts(m->address, SLICE("gone@")))
         a = (struct rcpt_answer){.err = ERR_NOT_FOUND, .text = SLICE("there is no such account")};
+    if (slice_starts(m->address, SLICE("dmarc-reports@")))
+        targets[0] = (struct rcpt_target){.kind = RCPT_REPORT, .address = m->address};
     if (slice_starts(m->address, SLICE("alias@"))) {
         targets[1] = (struct rcpt_target){.kind = RCPT_REMOTE, .address = SLICE("away@them.test")};
         a.n_targets = 2;
@@ -220,6 +223,25 @@ static void accounts_gets(void *arg, struct chan *c, uint16_t type, uint64_t id,
     snprintf(w->delivered_to, sizeof w->delivered_to, "%.*s", SLICE_FMT(m->recipient));
     w->delivered += w->account_says == OK;
     assert_int_equal(chan_reply(c, id, X_ACCOUNTS_DELIVERED, &a, NULL, 0), OK);
+}
+
+static void reporter_gets(void *arg, struct chan *c, uint16_t type, uint64_t id, const void *message,
+                          int *fds, size_t n_fds)
+{
+    struct world *w = arg;
+    const struct intake *m = message;
+    struct intake_taken a = {.err = (uint32_t)w->account_says, .text = SLICE("this is no report")};
+    struct body body;
+    (void)type;
+    assert_int_equal(n_fds, 1);
+    assert_false(m->judged);
+    assert_int_equal(body_map(fds[0], 1 << 20, &body), OK);
+    buf_clear(&w->delivered_text);
+    buf_append(&w->delivered_text, body_view(&body));
+    body_unmap(&body);
+    snprintf(w->delivered_to, sizeof w->delivered_to, "%.*s", SLICE_FMT(m->recipient));
+    w->delivered += w->account_says == OK;
+    assert_int_equal(chan_reply(c, id, X_INTAKE_TAKEN, &a, NULL, 0), OK);
 }
 
 static void resolver_gets(void *arg, struct chan *c, uint16_t type, uint64_t id, const void *message,
@@ -327,6 +349,7 @@ static void relay_begin(struct world *w, const char *hold)
     w->admin = world_join(w, ROLE_DIRECTORY, &directory_relay_channel, false, nobody_gets);
     w->directory = world_join(w, ROLE_DIRECTORY, &x_directory_channel, true, directory_gets);
     w->accounts = world_join(w, ROLE_ACCOUNTS, &x_accounts_channel, true, accounts_gets);
+    w->reporter = world_join(w, ROLE_REPORTER, &x_intake_channel, true, reporter_gets);
     w->resolver = world_join(w, ROLE_RESOLVER, &x_resolver_channel, true, resolver_gets);
     w->journal = world_join(w, ROLE_JOURNAL, &x_journal_channel, true, journal_gets);
     assert_int_equal(chan_send(w->control, CONTROL_START, &start, NULL, 0), OK);
@@ -343,6 +366,7 @@ static void relay_end(struct world *w, int signum)
     chan_free(w->admin);
     chan_free(w->directory);
     chan_free(w->accounts);
+    chan_free(w->reporter);
     chan_free(w->resolver);
     chan_free(w->journal);
     for (size_t i = 0; i < MX_CONNS; i++)
@@ -760,6 +784,28 @@ static void local_recipients_and_aliases(void **state)
     empty(w);
 }
 
+/* A report that was submitted: the robot gets the bare message; its no is told to who submitted it. */
+static void robots_get_theirs(void **state)
+{
+    struct world *w = *state;
+    forget(w);
+    assert_int_equal(
+        enqueue(w, 951, 9, "a@us.test", "dmarc-reports@us.test", true, "Subject: x\r\n\r\nhello\r\n"), OK);
+    world_until(w, is_delivered);
+    assert_string_equal(w->delivered_to, "dmarc-reports@us.test");
+    assert_slice(buf_view(&w->delivered_text), "Subject: x\r\n\r\nhello\r\n");
+    empty(w);
+    forget(w);
+    w->account_says = ERR_SYNTAX;
+    assert_int_equal(enqueue(w, 952, 0, "a@far.test", "dmarc-reports@us.test", true, "x"), OK);
+    world_until(w, told_bounced);
+    assert_told(w, "this is no report");
+    w->account_says = OK;
+    while (admin(w, "drop", 952) == ERR_BUSY) /* it came from outside: kept to be looked at, nobody is told */
+        ;
+    empty(w);
+}
+
 static void nonsense_from_an_edge_is_refused(void **state)
 {
     struct world *w = *state;
@@ -810,6 +856,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(our_own_trouble_bounces_nothing),
         cmocka_unit_test(the_dns_says_no),
         cmocka_unit_test(local_recipients_and_aliases),
+        cmocka_unit_test(robots_get_theirs),
         cmocka_unit_test(nonsense_from_an_edge_is_refused),
         cmocka_unit_test(held_mail_stays_here),
     };
