@@ -80,7 +80,7 @@ static void tell_envelope(struct words *w, const struct auth_results *r)
     put_result(w, "SPF", r->spf.result, r->spf.result == AUTH_PASS ? r->spf.domain : (slice){0},
                r->spf.reason);
     words_end(w);
-    if (r->iprev.result != AUTH_PASS) {
+    if (r->iprev.result != AUTH_PASS && r->iprev.result != AUTH_NONE) {
         put_result(w, "reverse name", r->iprev.result, (slice){0}, r->iprev.reason);
         words_end(w);
     }

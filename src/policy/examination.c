@@ -102,7 +102,9 @@ struct examination *examination_begin(const struct examination_ask *ask, const s
         return NULL;
     x->r.helo = ask->helo;
     x->r.reverse_path = ask->reverse_path;
-    x->iprev_done = x->spf_done = ip_is_none(&ask->client);
+    x->spf_done = ip_is_none(&ask->client);
+    x->iprev_done =
+        x->spf_done || ip_is_loopback(&ask->client); /* this machine has no name that says anything */
     if (ask->header.n == 0) {
         x->iprev_done = x->dkim_done = x->arc_done = x->dmarc_done = x->body_done = true;
         return x;

@@ -65,9 +65,9 @@ static void answer(struct account_child *c, struct account_store *s, struct held
                               .mailbox = mailbox,
                               .uid = h->err == OK ? h->added.uid : 0,
                               .uidvalidity = h->err == OK ? h->added.uidvalidity : 0};
+    tell(c, h, mailbox); /* before the edge can say that it accepted: the story is told in order of time */
     IGNORE_RESULT(chan_reply(c->broker, h->id, ACCOUNTS_ACCOUNT_DELIVERED, &reply, NULL, 0),
                   "the asker tries again, and the second hand-over adds nothing");
-    tell(c, h, mailbox);
     body_unmap(&h->body);
     free(h);
     must(c->deliveries > 0);

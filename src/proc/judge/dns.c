@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define DNS_AGAIN_MS 200 /* resolver is being started again */
-#define DNS_DEAD     8   /* failures without an answer in between: nobody is there */
 
 /* One question: open (asked of resolver, with those who wait) or answered. */
 struct entry {
@@ -37,7 +36,8 @@ struct judge_dns {
     struct list ages;
     struct loop_timer again;
     struct judge_dns_facts facts;
-    unsigned failures; /* since the last answer */
+    time_ms answered_at; /* the last time that anything was */
+    bool dead;           /* a message gave up, and nothing was answered since */
 };
 
 static void dns_again(void *arg);
@@ -116,14 +116,16 @@ void judge_dns_give_up(struct judge_dns *d, struct judge_asker *a)
     {
         struct wait *w = LIST_OF(it, struct wait, of_asker);
         answer_failed(a, w->question, DNS_ANSWER_TIMEOUT);
-        d->failures++;
         wait_free(w);
     }
+    d->dead = loop_now(d->role->loop) >= d->answered_at + DNS_ASK_DEAD_MS;
 }
 
-time_ms judge_dns_patience_ms(const struct judge_dns *d)
+time_ms judge_dns_until(const struct judge_dns *d, time_ms began_at)
 {
-    return d->failures >= DNS_DEAD ? DNS_ASK_DEAD_MS : DNS_ASK_MS;
+    return began_at + (d->dead                      ? DNS_ASK_DEAD_MS
+                       : d->answered_at >= began_at ? DNS_ASK_MS
+                                                    : DNS_ASK_SILENT_MS);
 }
 
 /* ---- what is kept */
@@ -236,9 +238,8 @@ static void entry_settle(struct entry *e, enum err err, const struct resolved *r
         e->answer.ttl_s = r->ttl;
         e->answer.secure = r->secure;
         keep = r->ttl < DNS_KEEP_MS / MS_SECOND ? (time_ms)r->ttl * MS_SECOND : DNS_KEEP_MS;
-        d->failures = 0;
-    } else {
-        d->failures++;
+        d->answered_at = loop_now(d->role->loop);
+        d->dead = false;
     }
     e->until = loop_now(d->role->loop) + keep;
     LIST_EACH_SAFE(it, &e->waits)

@@ -23,7 +23,8 @@
 #define DNS_KEEP_MS        (60 * MS_SECOND)
 #define DNS_KEEP_FAILED_MS (5 * MS_SECOND)
 #define DNS_ASK_MS         (10 * MS_SECOND) /* for one message, all of its questions */
-#define DNS_ASK_DEAD_MS    (1 * MS_SECOND)  /* the same while nothing at all is answered */
+#define DNS_ASK_SILENT_MS  (4 * MS_SECOND)  /* the same when nothing at all was answered since it began */
+#define DNS_ASK_DEAD_MS    300              /* and when that was so for a message before */
 
 struct judge_dns;
 
@@ -45,8 +46,8 @@ size_t judge_dns_ask(struct judge_dns *d, struct judge_asker *a);
 void judge_dns_give_up(struct judge_dns *d, struct judge_asker *a);
 /* It waits for nothing any more; before its table goes. */
 void judge_asker_done(struct judge_asker *a);
-/* How long a message should wait for the DNS now. */
-time_ms judge_dns_patience_ms(const struct judge_dns *d);
+/* Until when a message that began then should wait for the DNS, as it looks now. */
+time_ms judge_dns_until(const struct judge_dns *d, time_ms began_at);
 
 struct judge_dns_facts {
     uint64_t asked, found; /* questions that went to resolver; answered from here */

@@ -1,6 +1,6 @@
 /* Mail from outside: header, examination, decision, answer.
  *
- * The DNS works while the body is hashed. When time is up (judge_dns_patience_ms()) what has no answer counts
+ * The DNS works while the body is hashed. When time is up (judge_dns_until()) what has no answer counts
  * as a time-out, and the message is decided with what is known. */
 #include "policy/inbound.h"
 #include "core/auth/auth_results.h"
@@ -226,14 +226,16 @@ static void inbound_step(struct job *j)
             inbound_decide_all(j);
             return;
         }
-        if (!j->asker.late &&
-            loop_now(j->judge->role->loop) >= j->began_at + judge_dns_patience_ms(j->judge->dns)) {
+        time_ms until = judge_dns_until(j->judge->dns, j->began_at);
+        if (!j->asker.late && loop_now(j->judge->role->loop) >= until) {
             judge_dns_give_up(j->judge->dns, &j->asker);
             continue;
         }
         if (judge_dns_ask(j->judge->dns, &j->asker) == 0) {
             if (j->asker.late && dns_table_open(&j->dns) == 0)
                 judge_job_defer(j, SLICE("the checks of its origin came to no end"));
+            else
+                loop_timer_set(&j->timer, until);
             return; /* answers, or the timer, run this again */
         }
     }
@@ -287,7 +289,6 @@ void judge_inbound_begin(struct job *j)
     examination_want(j->examination, &j->dns);
     IGNORE_RESULT(judge_lists_ask(j), "inbound_step() asks again");
     (void)judge_dns_ask(j->judge->dns, &j->asker); /* as above */
-    loop_timer_set(&j->timer, j->began_at + judge_dns_patience_ms(j->judge->dns));
     j->step = inbound_hash;
     inbound_hash(j);
 }
