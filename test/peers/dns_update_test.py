@@ -104,6 +104,7 @@ class Push(unittest.TestCase):
         h = house(primary.port)
         try:
             with h:
+                wait_for("both keys are made", lambda: [r.get("kind") for r in h.tool_json("dns", "demo.test")[0]].count("dkim") == 2)
                 before = primary.ask("demo.test", "SOA")
                 dry = h.tool("dns", "demo.test", "--push", "--dry-run").stdout
                 must("would be added" in dry and primary.ask("demo.test", "SOA") == before, "a dry run changes nothing: " + dry)
@@ -117,6 +118,9 @@ class Push(unittest.TestCase):
                 must(primary.ask("_smtp._tls.demo.test", "TXT") == ['"v=TLSRPTv1; rua=mailto:tls-reports@demo.test"'], "ours is replaced")
                 must(primary.ask("_pop3s._tcp.demo.test", "SRV") == ["0 0 0 ."], "SRV of what is not offered")
                 must(primary.ask(f"_{h.port['smtp']}._tcp.mail.demo.test", "TLSA")[0].startswith("3 1 1 "), "TLSA")
+                keys = [r for r in h.tool_json("dns", "demo.test")[0] if r.get("kind") == "dkim"]
+                for k in keys:
+                    must("".join(primary.ask(k["name"], "TXT")).replace('" "', "").strip('"') == k["joined"], "a DKIM key")
                 must("leave" in out and "me@else.test" in out and "--force" in out, "what is left is told: " + out)
                 again = h.tool_json("dns", "demo.test", "--push")[0]
                 must(again and all(r["action"] == "leave" for r in again), f"a second push: {again}")
@@ -281,3 +285,20 @@ class Nameserver(unittest.TestCase):
                 except BlockingIOError:
                     pass
             must("dmarc-reports" in kdig("+tcp", "+short", name, "TXT"), "it still answers")
+
+    def test_keys_sign_by_our_own_zone(self):
+        """The whole circle: keys are made, their records appear in the zone, are seen in the DNS there, and the keys sign."""
+        port = free_port()
+        with House(resolver=f"127.0.0.1@{port}", config=f"address 127.0.0.1\nlisten dns 127.0.0.1:{port}\nzone demo.test\n") as h:
+            def states():
+                return sorted((k["selector"], k["state"]) for k in h.tool_json("dkim", "list")[0])
+            wait_for("both keys sign", lambda: states() == [("ph-ed-1", "signing"), ("ph-rsa-1", "signing")])
+            h.tool("dkim", "rotate", "demo.test")
+            wait_for("the successors wait in the other slots", lambda: [s for s in states() if s[1] == "waiting"] ==
+                     [("ph-ed-2", "waiting"), ("ph-rsa-2", "waiting")])
+
+            def record(selector):
+                q = dns.message.make_query(f"{selector}._domainkey.demo.test", "TXT")
+                return dns.query.tcp(q, "127.0.0.1", port=port, timeout=10).to_text()
+            for selector in ("ph-rsa-1", "ph-rsa-2", "ph-ed-1", "ph-ed-2"):
+                wait_for(f"{selector} is answered", lambda: "v=DKIM1" in record(selector))
