@@ -73,8 +73,8 @@ struct tool_command {
 
 /* One array for each file of commands, ended by a row without a group. */
 extern const struct tool_command cmd_demo_table[], cmd_serve_table[], cmd_domain_table[], cmd_account_table[],
-    cmd_alias_table[], cmd_dkim_table[], cmd_dns_table[], cmd_queue_table[], cmd_trace_table[], cmd_status_table[],
-    cmd_authcheck_table[], cmd_reports_table[], cmd_doctor_table[];
+    cmd_alias_table[], cmd_dkim_table[], cmd_dns_table[], cmd_queue_table[], cmd_trace_table[],
+    cmd_status_table[], cmd_authcheck_table[], cmd_reports_table[], cmd_doctor_table[];
 
 /* main() without its name. */
 enum tool_exit tool_main(int argc, char **argv);

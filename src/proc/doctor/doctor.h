@@ -118,7 +118,7 @@ void doctor_ask(struct doctor *d, struct dns_table *table, bool fresh, void (*fn
 extern const struct doctor_part doctor_check_part;    /* check.c: looks, finds, alerts */
 extern const struct doctor_part doctor_dns_part;      /* records.c: the records each domain should have */
 extern const struct doctor_part doctor_rotation_part; /* rotation.c: the life of DKIM keys */
-extern const struct doctor_part doctor_push_part; /* push_part.c: RFC 2136 updates */
+extern const struct doctor_part doctor_push_part;     /* push_part.c: RFC 2136 updates */
 extern const struct doctor_part doctor_zone_part;     /* zone.c: the zone that nameserver answers for */
 
 #endif

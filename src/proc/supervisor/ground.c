@@ -87,7 +87,7 @@ static const struct {
     const char *name;
 } ground_rooms[] = {
     {ROLE_DIRECTORY, "directory"}, {ROLE_ACCOUNT, "accounts"}, {ROLE_RELAY, "queue"},
-    {ROLE_JOURNAL, "journal"},     {ROLE_KEYS, "keys"},         {ROLE_DOCTOR, "doctor"},
+    {ROLE_JOURNAL, "journal"},     {ROLE_KEYS, "keys"},        {ROLE_DOCTOR, "doctor"},
 };
 
 static enum err ground_folders(struct ground *g, struct err_detail *detail)

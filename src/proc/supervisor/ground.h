@@ -15,9 +15,9 @@ struct ground {
     int dns_udp[CONF_DNS_MAX], dns_tcp[CONF_DNS_MAX];
     int control_socket;
     int tls_cert, tls_key, trust_anchor, resolv_conf, doctor_trust; /* -1: none */
-    int lock;                                         /* held as long as the server runs */
-    char ticket_key[65];                              /* hex */
-    char dns_update_key[DNS_TSIG_KEY_TEXT];           /* NAME ALGORITHM BASE64, or empty */
+    int lock;                                                       /* held as long as the server runs */
+    char ticket_key[65];                                            /* hex */
+    char dns_update_key[DNS_TSIG_KEY_TEXT];                         /* NAME ALGORITHM BASE64, or empty */
 };
 
 /* Does all of it. detail says what is wrong and what to do. */
