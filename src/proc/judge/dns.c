@@ -238,6 +238,8 @@ static void entry_settle(struct entry *e, enum err err, const struct resolved *r
         e->answer.ttl_s = r->ttl;
         e->answer.secure = r->secure;
         keep = r->ttl < DNS_KEEP_MS / MS_SECOND ? (time_ms)r->ttl * MS_SECOND : DNS_KEEP_MS;
+        if (keep < DNS_KEEP_LEAST_MS) /* "no such thing" often comes without a TTL */
+            keep = dns_answer_void(&e->answer) ? DNS_KEEP_FAILED_MS : DNS_KEEP_LEAST_MS;
         d->answered_at = loop_now(d->role->loop);
         d->dead = false;
     }

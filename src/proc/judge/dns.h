@@ -21,6 +21,7 @@
 #define DNS_ENTRIES_MAX    8192
 #define DNS_BYTES_MAX      ((size_t)8 << 20)
 #define DNS_KEEP_MS        (60 * MS_SECOND)
+#define DNS_KEEP_LEAST_MS  (1 * MS_SECOND) /* also with TTL 0: a burst of mail asks once */
 #define DNS_KEEP_FAILED_MS (5 * MS_SECOND)
 #define DNS_ASK_MS         (10 * MS_SECOND) /* for one message, all of its questions */
 #define DNS_ASK_SILENT_MS  (4 * MS_SECOND)  /* the same when nothing at all was answered since it began */
