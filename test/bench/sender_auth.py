@@ -9,42 +9,26 @@ little.
 Wants knot, rspamd, openssl, python3-dkim and python3-nacl; every round goes ours, theirs, and medians are printed."""
 import argparse
 import base64
-import http.client
 import os
 import random
-import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness.house import House, children_of, cpu_seconds, free_port, wait_for  # noqa: E402
+TEST = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [TEST, os.path.join(TEST, "peers")]
+from harness.house import House, children_of, cpu_seconds  # noqa: E402
+from knot import Knot  # noqa: E402
+from rspamd import Rspamd  # noqa: E402
 
 WORDS = "posthorn letter of the mail river cloud some words that make a text".split()
-ZONE = """@ 3600 SOA ns post 1 60 60 3600 60
-@ 3600 NS ns
-ns 3600 A 127.0.0.1
-@ 3600 MX 10 mx
+ZONE = """@ 3600 MX 10 mx
 mx 3600 A 203.0.113.5
 @ 3600 TXT "v=spf1 ip4:198.51.100.0/24 ip4:127.0.0.1 include:_spf.example.test -all"
 _spf 3600 TXT "v=spf1 ip4:203.0.113.0/24 ~all"
 _dmarc 3600 TXT "v=DMARC1; p=reject"
-"""
-RSPAMD = """
-options {{
-  filters = "dkim"; cache_file = "{d}/cache"; tempdir = "{d}"; hs_cache_dir = "{d}"; dbdir = "{d}"; local_addrs = [];
-  dns {{ nameserver = ["127.0.0.1:{dns}"]; }}
-  explicit_modules = ["spf", "dkim", "dmarc"];
-}}
-logging {{ type = "file"; filename = "{d}/rspamd.log"; level = "error"; }}
-metric {{ name = "default"; actions {{ reject = 1500; }} }}
-worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; mime = true; }}
-spf {{ }}
-dkim {{ trusted_only = false; }}
-dmarc {{ }}
-modules {{ path = "/usr/share/rspamd/plugins/"; }}
 """
 
 
@@ -75,18 +59,6 @@ def sign(folder):
     return s1 + s2 + message, zone
 
 
-def start_knot(folder, zone, port):
-    with open(os.path.join(folder, "zone"), "w") as f:
-        f.write(zone)
-    conf = os.path.join(folder, "knot.conf")
-    with open(conf, "w") as f:
-        f.write(f"server:\n    listen: 127.0.0.1@{port}\n    rundir: {folder}\n    udp-workers: 1\n    background-workers: 1\n"
-                f"database:\n    storage: {folder}/db\ntemplate:\n  - id: default\n    storage: {folder}\n"
-                "zone:\n  - domain: example.test\n    file: zone\n    zonefile-sync: -1\n    journal-content: none\n")
-    os.mkdir(os.path.join(folder, "db"))
-    return subprocess.Popen(["knotd", "-c", conf], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def in_threads(count, work):
     left = [count // 4] * 4
     threads = [threading.Thread(target=work, args=(n,)) for n in left]
@@ -110,30 +82,15 @@ def ours(house, message, count):
     return (cpu_seconds(judge) - before) / done
 
 
-def ask_rspamd(client, message):
-    client.request("POST", "/checkv2", message, {"IP": "198.51.100.9", "From": "<ann@example.test>", "Helo": "mx.example.test",
-                                                 "Rcpt": "alice@demo.test"})
-    return client.getresponse().read().decode()
-
-
-def theirs(process, port, message, count):
+def theirs(rspamd, message, count):
     def work(n):
-        client = http.client.HTTPConnection("127.0.0.1", port)
+        client = rspamd.connect()
         for _ in range(n):
-            ask_rspamd(client, message)
-    workers = children_of(process.pid)
+            rspamd.look(message, connection=client)
+    workers = children_of(rspamd.process.pid)
     before = sum(map(cpu_seconds, workers))
     done = in_threads(count, work)
     return (sum(map(cpu_seconds, workers)) - before) / done
-
-
-def up(port):
-    try:
-        client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        client.request("GET", "/ping")
-        return client.getresponse().status == 200
-    except OSError:
-        return False
 
 
 def main():
@@ -141,42 +98,24 @@ def main():
     p.add_argument("--messages", type=int, default=3000)
     p.add_argument("--rounds", type=int, default=3)
     args = p.parse_args()
-    folder = tempfile.mkdtemp(prefix="posthorn-bench-")
-    os.chmod(folder, 0o755)
-    processes = []
-    try:
-        dns, port = free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="posthorn-bench-") as folder:
         message, zone = sign(folder)
-        processes.append(start_knot(folder, zone, dns))
-        with House(accounts=["alice"], resolver=f"127.0.0.1@{dns}") as house:
-            conf = os.path.join(folder, "rspamd.conf")
-            with open(conf, "w") as f:
-                f.write(RSPAMD.format(d=folder, dns=dns, port=port))
-            processes.append(subprocess.Popen(["rspamd", "-i", "-f", "-c", conf], stdin=subprocess.DEVNULL,
-                                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-            wait_for("rspamd answers", lambda: up(port))
-            said = ask_rspamd(http.client.HTTPConnection("127.0.0.1", port), message)
-            for word in ("R_SPF_ALLOW", "R_DKIM_ALLOW", "DMARC_POLICY_ALLOW"):
-                if word not in said:
-                    sys.exit(f"rspamd does not say {word}: {said}")
-            ours(house, message, 200), theirs(processes[-1], port, message, 200)
-            results = [b for b in house.mailbox("alice", what="BODY.PEEK[HEADER]")[:1]]
-            head = b" ".join(results[0].split())
-            for word in (b"spf=pass", b"dkim=pass", b"dmarc=pass"):
-                if word not in head:
-                    sys.exit(f"Posthorn does not say {word.decode()}: {results[0].decode(errors='replace')}")
-            pairs = [(ours(house, message, args.messages), theirs(processes[-1], port, message, args.messages // 4))
-                     for _ in range(args.rounds)]
-        mine, other = (statistics.median(x) for x in zip(*pairs))
-        for a, b in pairs:
-            print(f"  {a * 1e6:8.0f} us   {b * 1e6:8.0f} us   {b / a:5.1f} x")
-        print(f"judge {mine * 1e6:.0f} us a message ({1 / mine:.0f}/s on one core), rspamd {other * 1e6:.0f} us ({1 / other:.0f}/s): "
-              f"{other / mine:.1f} x")
-    finally:
-        for q in processes:
-            q.kill()
-            q.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    with Knot(more={"example.test": zone}) as knot, House(accounts=["alice"], resolver=knot.address) as house, \
+            Rspamd(knot.address) as rspamd:
+        missing = {"R_SPF_ALLOW", "R_DKIM_ALLOW", "DMARC_POLICY_ALLOW"} - rspamd.symbols(message)
+        if missing:
+            sys.exit(f"rspamd does not say {missing}")
+        ours(house, message, 200), theirs(rspamd, message, 200)
+        head = b" ".join(house.mailbox("alice", what="BODY.PEEK[HEADER]")[0].split()).decode()
+        missing = {w for w in ("spf=pass", "dkim=pass", "dmarc=pass") if w not in head}
+        if missing:
+            sys.exit(f"Posthorn does not say {missing}: {head}")
+        pairs = [(ours(house, message, args.messages), theirs(rspamd, message, args.messages // 4)) for _ in range(args.rounds)]
+    for a, b in pairs:
+        print(f"  {a * 1e6:8.0f} us   {b * 1e6:8.0f} us   {b / a:5.1f} x")
+    mine, other = (statistics.median(x) for x in zip(*pairs))
+    print(f"judge {mine * 1e6:.0f} us a message ({1 / mine:.0f}/s on one core), rspamd {other * 1e6:.0f} us ({1 / other:.0f}/s): "
+          f"{other / mine:.1f} x")
 
 
 if __name__ == "__main__":
