@@ -28,7 +28,8 @@ struct kept {
 static bool kept_is_soft(enum finding_kind k)
 {
     return k == FINDING_UNOBSERVED || k == FINDING_ROLE_SILENT || k == FINDING_SERVER_LAME ||
-           k == FINDING_SERIAL_DIFFERS || k == FINDING_SERVERS_DISAGREE || k == FINDING_DNSBL_OFF;
+           k == FINDING_SERIAL_DIFFERS || k == FINDING_SERVERS_DISAGREE || k == FINDING_DNSBL_OFF ||
+           k == FINDING_STORE_REFUSES;
 }
 
 static struct kept_row *kept_add(struct kept *k)

@@ -1,0 +1,451 @@
+"""posthorn doctor as the administrator sees it: a real server, and a name server of ours (harness/dns_stub.py) on two
+addresses whose records are broken one way after the other. Each way gives its own finding and the record that mends it; the
+right zone gives none. Then: one alert for each change in a real mailbox; the probe that comes back, and that names the part
+that failed; certificates as a stranger sees them; a server that is down; a machine before the server is set up."""
+import json
+import os
+import socket
+import ssl
+import subprocess
+import threading
+import unittest
+
+from harness.dns_stub import DnsStub, Server
+from harness.house import House, free_port, is_root, wait_for
+
+ZONE = """{d} SOA ns1.{d} h.{d} 7 3600 600 86400 300
+{d} NS ns1.{d}
+{d} NS ns2.{d}
+ns1.{d} A 127.0.0.1
+ns2.{d} A 127.0.0.2
+"""
+COMMON = """test SOA ns.test h.test 1 2 3 4 5
+test NS ns1.demo.test
+other.test SOA ns1.demo.test h.test 1 2 3 4 5
+mail.other.test A 127.0.0.99
+1.0.0.127.in-addr.arpa PTR mail.demo.test
+2.0.0.127.bl.other.test A 127.0.0.2
+"""
+
+
+def doctor_house(stub, accounts=("alice",), outward=None, config=""):
+    """A house that the doctor may look at although it lives on loopback, and whose own mail goes to its own port."""
+    ports = {s: free_port() for s in ("smtp", "submissions", "imaps", "imap")}
+    h = House(accounts=accounts, services=ports, resolver=f"127.0.0.1@{stub.port}",
+              config=f"address 127.0.0.1\ndoctor test {stub.port} 3\ndoctor outward 127.0.0.1@{outward or ports['smtp']}\n" + config)
+    with open(h.config_path, "a") as f:
+        f.write(f"doctor trust {h.cert}\n")
+        for d in sorted({a.split("@")[1] for a in h.accounts}):
+            f.write(f"route {d} 127.0.0.1:{ports['smtp']}\n")
+    return h
+
+
+def plan(house, domain):
+    """The records that the domain should have, one a line, DKIM keys too."""
+    def look():
+        out = house.tool("dns", domain, "--zone").stdout
+        return out if out.count("_domainkey") >= 2 else None
+    text = wait_for("the keys of the domain are made", look)
+    lines = [l for l in text.splitlines() if l.strip() and not l.startswith(";")]
+    joined, open_ = [], ""
+    for l in lines:  # a record in parentheses is several lines
+        open_ += (" " if open_ else "") + l.strip()
+        if open_.count("(") == open_.count(")"):
+            joined.append(open_.replace("(", " ").replace(")", " "))
+            open_ = ""
+    return [l for l in joined if " TLSA " not in l]
+
+
+def without(lines, *words):
+    return [l for l in lines if not all(w in l for w in words)]
+
+
+def findings(house, *args, status=None):
+    r = house.tool("doctor", *args, "--json", check=False, timeout=120)
+    value = json.loads(r.stdout)
+    if status is not None:
+        assert r.returncode == status, (r.returncode, r.stdout, r.stderr)
+    return value["findings"]
+
+
+# name; what is taken out of the zone (words of a line), what is put in; the finding, words of its sentence
+BROKEN = [
+    ("mx_missing", [(" MX ",)], "", "mx-missing", "has no MX record"),
+    ("mx_elsewhere", [(" MX ",)], "demo.test MX 10 mail.other.test", "mx-elsewhere", "do not lead to this server"),
+    ("mx_also", [], "demo.test MX 20 mail.other.test", "mx-also", "beside this one"),
+    ("mx_address", [(" MX ",)], "demo.test MX 10 127.0.0.1", "mx-ip", "holds the address 127.0.0.1"),
+    ("mx_alias", [(" MX ",)], "demo.test MX 10 a.demo.test\na.demo.test CNAME mail.demo.test", "mx-cname", "is an alias"),
+    ("mx_no_address", [(" MX ",)], "demo.test MX 10 none.demo.test", "mx-no-address", "none.demo.test, which has no address"),
+    ("mx_null", [(" MX ",)], "demo.test MX 0 .", "mx-null", "takes no mail at all"),
+    ("host_missing", [("mail.demo.test", " A ")], "", "host-missing", "neither an A nor an AAAA"),
+    ("host_elsewhere", [("mail.demo.test", " A ")], "mail.demo.test A 127.0.0.99", "host-elsewhere", "leads to 127.0.0.99"),
+    ("ptr_missing", [("in-addr.arpa",)], "", "ptr-missing", "has no reverse name"),
+    ("ptr_several", [], "1.0.0.127.in-addr.arpa PTR ns1.demo.test", "ptr-several", "has 2 reverse names"),
+    ("ptr_other", [("in-addr.arpa",)], "1.0.0.127.in-addr.arpa PTR ns1.demo.test", "ptr-other", "is not mail.demo.test"),
+    ("ptr_unconfirmed", [("in-addr.arpa",)], "1.0.0.127.in-addr.arpa PTR mail.other.test", "ptr-unconfirmed", "does not lead to 127.0.0.1"),
+    ("listed", [], "1.0.0.127.bl.other.test A 127.0.0.2", "dnsbl-off", "lists 127.0.0.1"),
+    ("list_refuses", [("bl.other.test",)], "2.0.0.127.bl.other.test A 127.255.255.254", "dnsbl-off", "127.255.255.x"),
+    ("spf_missing", [("demo.test.", "v=spf1 mx")], "", "spf-missing", "has no SPF record"),
+    ("spf_two", [], 'demo.test TXT "v=spf1 -all"', "spf-two", "has 2 SPF records"),
+    ("spf_syntax", [("v=spf1 mx",)], 'demo.test TXT "v=spf1 ip:127.0.0.1 -all"', "spf-syntax", 'at "ip:127.0.0.1"'),
+    ("spf_not_us", [("v=spf1 mx",)], 'demo.test TXT "v=spf1 ip4:192.0.2.1 -all"', "spf-not-us", "gives fail for our address"),
+    ("spf_void", [("v=spf1 mx",)], 'demo.test TXT "v=spf1 a:x1.demo.test a:x2.demo.test a:x3.demo.test -all"', "spf-void", "does not work"),
+    ("spf_lookups", [("v=spf1 mx",)], 'demo.test TXT "v=spf1 ' + "a:mail.other.test " * 11 + '-all"', "spf-lookups", "does not work"),
+    ("spf_all", [("v=spf1 mx",)], 'demo.test TXT "v=spf1 +all"', "spf-all", "ends in +all"),
+    ("dkim_missing", [("_domainkey",)], "", "dkim-", "_domainkey.demo.test"),
+    ("dkim_revoked", [("_domainkey",)], '{ed} TXT "v=DKIM1; k=ed25519; p="', "dkim-revoked", "counts as revoked"),
+    ("dkim_type", [("_domainkey",)], '{ed} TXT "v=DKIM1; k=rsa; p=AAAA"', "dkim-type", "of type rsa; it is ed25519"),
+    ("dkim_other", [("_domainkey",)], '{ed} TXT "v=DKIM1; k=ed25519; p=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="', "dkim-different",
+     "differs from our key at character"),
+    ("dkim_two", [], '{ed} TXT "v=DKIM1; k=ed25519; p=AAAA"', "dkim-two", "has 2 TXT records"),
+    ("dmarc_missing", [("_dmarc",)], "", "dmarc-missing", "has no DMARC record"),
+    ("dmarc_two", [], '_dmarc.demo.test TXT "v=DMARC1; p=none"', "dmarc-two", "has 2 DMARC records"),
+    ("dmarc_syntax", [("_dmarc",)], '_dmarc.demo.test TXT "v=DMARC1; p=maybe"', "dmarc-syntax", "p= is none of"),
+    ("dmarc_abroad", [("_dmarc",)], '_dmarc.demo.test TXT "v=DMARC1; p=none; rua=mailto:a@other.test"', "dmarc-permission",
+     "does not say that it wants them"),
+    ("tlsrpt_missing", [("_smtp._tls",)], "", "tlsrpt-missing", "has no TLS-RPT record"),
+    ("tlsrpt_other", [("_smtp._tls",)], '_smtp._tls.demo.test TXT "v=TLSRPTv1; rua=mailto:a@other.test"', "tlsrpt-different", "is not the one"),
+    ("srv_missing", [("_imaps._tcp",)], "", "srv-missing", "no SRV record _imaps._tcp"),
+    ("srv_elsewhere", [("_imaps._tcp",)], "_imaps._tcp.demo.test SRV 0 1 993 mail.other.test", "srv-different", "leads elsewhere"),
+    ("helo", [("mail.demo.test", "v=spf1")], "", "spf-helo", "no SPF record of its own"),
+]
+
+
+class Broken(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.stub = DnsStub(["127.0.0.1", "127.0.0.2"])
+        cls.stub.load(COMMON + ZONE.format(d="demo.test"))
+        cls.house = doctor_house(cls.stub, config="dnsbl bl.other.test\n")
+        cls.house.start()
+        cls.good = (COMMON + ZONE.format(d="demo.test")).splitlines() + plan(cls.house, "demo.test")
+        cls.ed = [l.split()[0].rstrip(".") for l in cls.good if "ed25519" in l][0]
+        cls.stub.load("\n".join(cls.good))
+        cls.house.tool("dkim", "check", "demo.test", check=False)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.house.stop()
+        cls.stub.stop()
+
+    def setUp(self):
+        self.stub.load("\n".join(self.good))
+        for s in self.stub.servers:
+            self.stub.servers[s] = Server()
+        self.stub.bad = {}
+
+    def look(self, status=None):
+        return findings(self.house, "demo.test", status=status)
+
+    def expect(self, word, words, found):
+        hits = [f for f in found if f["id"].startswith(word) and words in f["what"]]
+        self.assertTrue(hits, (word, words, found))
+        for f in hits:
+            self.assertTrue(f["mend"] and f["why"] and f["severity"] in ("note", "warning", "error"), f)
+        return hits[0]
+
+    def test_right_zone_has_no_finding(self):
+        self.assertEqual(self.look(status=0), [])
+        text = self.house.tool("doctor", "demo.test").stdout
+        self.assertIn("Nothing is wrong with demo.test.", text)
+
+    def test_each_way_to_break_it_has_its_sentence(self):
+        self.assertGreaterEqual(len(BROKEN), 30)
+        said = {}
+        for name, drop, put, word, words in BROKEN:
+            with self.subTest(name):
+                lines = self.good
+                for d in drop:
+                    lines = without(lines, *d)
+                self.assertTrue(not drop or len(lines) < len(self.good), "the variant takes nothing out")
+                self.stub.load("\n".join(lines + [put.replace("{ed}", self.ed)]))
+                # what the resolver asked within this second it may still remember
+                found = wait_for(f"doctor says {word}", lambda: [f for f in [self.look()] if any(
+                    x["id"].startswith(word) and words in x["what"] for x in f)], 5)[0]
+                hit = self.expect(word, words, found)
+                self.assertNotIn(hit["what"], said, name)
+                said[hit["what"]] = name
+        self.stub.load("\n".join(self.good))
+        wait_for("nothing is wrong any more", lambda: self.look() == [], 5)
+
+    def test_the_mend_is_the_record(self):
+        """What doctor says to publish, published as it stands, makes the finding go."""
+        lines = without(without(self.good, " MX "), "_dmarc")
+        self.stub.load("\n".join(lines))
+        found = self.look(status=2)
+        mends = [f["mend"] for f in found]
+        self.assertIn("demo.test. 3600 IN MX 10 mail.demo.test.", mends)
+        self.stub.load("\n".join(lines + mends))
+        self.assertEqual(self.look(status=0), [])
+
+    def test_a_lame_server(self):
+        self.stub.servers["127.0.0.2"].lame = True
+        f = self.expect("server-lame", "does not feel responsible", self.look(status=1))
+        self.assertIn("ns2.demo.test", f["what"])
+
+    def test_a_silent_server(self):
+        self.stub.servers["127.0.0.2"].silent = True
+        self.expect("server-lame", "does not answer", self.look(status=1))
+
+    def test_servers_that_disagree(self):
+        self.stub.servers["127.0.0.2"].zone = DnsStub.parse(
+            "\n".join(without(self.good, " MX ")) + "\ndemo.test MX 10 mail.other.test\n")
+        f = self.expect("servers-disagree", "do not agree on MX", self.look(status=2))
+        self.assertIn("mail.other.test", f["evidence"])
+
+    def test_an_old_copy(self):
+        self.stub.servers["127.0.0.2"].serial = 6
+        self.expect("serial-differs", "has version 6", self.look(status=1))
+
+    def test_servfail_is_not_taken_for_missing(self):
+        self.stub.bad["_dmarc.demo.test"] = "SERVFAIL"
+        found = self.look(status=1)
+        self.expect("unobserved", "TXT _dmarc.demo.test", found)
+        self.assertNotIn("dmarc-missing", [f["id"] for f in found])
+
+    def test_a_domain_that_is_not_ours(self):
+        r = self.house.tool("doctor", "nobody.test", check=False)
+        self.assertNotEqual(r.returncode, 0)
+        self.assertIn("no domain of this server", r.stderr)
+
+
+class Alerts(unittest.TestCase):
+    def setUp(self):
+        self.stub = DnsStub(["127.0.0.1", "127.0.0.2"])
+        self.stub.load(COMMON + ZONE.format(d="demo.test"))
+
+    def tearDown(self):
+        self.stub.stop()
+
+    def mails(self, house):
+        return [m.decode() for m in house.mailbox("alice") if b"Auto-Submitted" in m]
+
+    def test_once_for_each_change(self):
+        with doctor_house(self.stub, config="admin alice@demo.test\n") as h:
+            good = (COMMON + ZONE.format(d="demo.test")).splitlines() + plan(h, "demo.test")
+            self.stub.load("\n".join(good))
+            findings(h)
+            first = len(self.mails(h))  # what a new house has to say, if anything
+            self.stub.load("\n".join(without(good, " MX ")))
+            found = findings(h)
+            mx = [f for f in found if f["id"] == "mx-missing"]
+            self.assertTrue(mx and mx[0]["since"], found)
+            wait_for("the alert came", lambda: len(self.mails(h)) > first)
+            text = self.mails(h)[-1]
+            for words in ("Subject: mail.demo.test: 1 new problem", "demo.test has no MX record.", "To mend it:",
+                          "demo.test. 3600 IN MX 10 mail.demo.test.", "Auto-Submitted: auto-generated"):
+                self.assertIn(words, text)
+            count = len(self.mails(h))
+            for _ in range(2):
+                again = [f for f in findings(h) if f["id"] == "mx-missing"]
+                self.assertEqual(again[0]["since"], mx[0]["since"])
+            h.kill("doctor")  # what it said before it died, it does not say again
+            h.wait_whole()
+            again = [f for f in findings(h) if f["id"] == "mx-missing"]
+            self.assertEqual(again[0]["since"], mx[0]["since"])
+            self.stub.load("\n".join(good))
+            findings(h)
+            wait_for("the all-clear came", lambda: len(self.mails(h)) > count)
+            self.assertEqual(len(self.mails(h)), count + 1)
+            self.assertIn("1 mended", self.mails(h)[-1])
+            self.assertIn("The domain has no MX record (demo.test)", self.mails(h)[-1])
+
+
+class Probe(unittest.TestCase):
+    """THREATS 64: the part that fails is named."""
+
+    def setUp(self):
+        self.stub = DnsStub(["127.0.0.1", "127.0.0.2"])
+
+    def tearDown(self):
+        self.stub.stop()
+
+    def probe(self, house, word, seconds=40):
+        """The finding after a probe, of the domain named or not there."""
+        house.tool("doctor", "--probe")
+        return wait_for(f"doctor says {word}", lambda: [f for f in findings(house) if f["id"] == word], seconds)
+
+    def test_comes_back(self):
+        self.stub.load(COMMON + ZONE.format(d="demo.test"))
+        with doctor_house(self.stub) as h:
+            self.stub.load("\n".join([COMMON + ZONE.format(d="demo.test")] + plan(h, "demo.test")))
+            h.tool("dkim", "check", "demo.test", check=False)
+            h.tool("doctor", "--probe")
+            trace = wait_for("the probe was taken at port 25", lambda: [t for t in [
+                h.tool("trace", "posthorn-probe@demo.test", check=False).stdout] if "accepted" in t or "took" in t])[0]
+            self.assertNotIn("refused", trace)
+            found = findings(h)
+            self.assertEqual([f for f in found if f["id"] == "probe-lost"], [])
+            self.assertEqual(h.mailbox("alice"), [])  # nobody's mailbox gets it
+
+    def lost(self, config_of, part, bad=None, outward=None):
+        self.stub.load(COMMON + ZONE.format(d="demo.test") + "mail.demo.test A 127.0.0.1\n")
+        self.stub.bad = bad or {}
+        h = doctor_house(self.stub, outward=outward)
+        with open(h.config_path) as f:
+            lines = [l for l in f.read().splitlines() if not l.startswith("route ")]
+        with open(h.config_path, "w") as f:
+            f.write("\n".join(lines + config_of) + "\n")
+        with h:
+            found = self.probe(h, "probe-lost")
+            self.assertIn(part, found[0]["what"])
+
+    def test_names_the_dns(self):
+        self.lost([], "the DNS", bad={"demo.test": "SERVFAIL"})
+
+    def test_names_port_25_in(self):
+        self.lost([f"route demo.test 127.0.0.1:{free_port()}"], "port 25 in")
+
+    def test_names_port_25_out(self):
+        self.lost([f"route demo.test 127.0.0.1:{free_port()}"], "port 25 out", outward=free_port())
+
+    @unittest.skipUnless(is_root(), "needs root to take a folder away from the server")
+    def test_names_the_store(self):
+        self.stub.load(COMMON + ZONE.format(d="demo.test"))
+        with doctor_house(self.stub) as h:
+            folder = os.path.join(h.data, "accounts")
+            mode = os.stat(folder)
+            os.chown(folder, 0, 0)
+            os.chmod(folder, 0o700)
+            try:
+                h.kill("account")
+                h.wait_whole()
+                h.deliver("a@other.test", ["alice@demo.test"], "Subject: x\r\n\r\nhello\r\n")
+                found = wait_for("doctor says that the store refuses",
+                                 lambda: [f for f in findings(h) if f["id"] == "store-refuses"])
+                self.assertIn("could not take", found[0]["what"])
+            finally:
+                os.chown(folder, mode.st_uid, mode.st_gid)
+
+
+# --- certificates
+
+def openssl(folder, *args):
+    subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def issue(folder, name, host, days="30", issuer=None, ca=False, extra=()):
+    """name.pem and name.key, signed by issuer or by itself."""
+    openssl(folder, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{name}.key",
+            "-out", f"{name}.csr", "-subj", f"/CN={host}")
+    with open(os.path.join(folder, f"{name}.ext"), "w") as f:
+        f.write("basicConstraints=critical,CA:TRUE\nkeyUsage=keyCertSign\n" if ca else f"subjectAltName=DNS:{host}\n")
+    sign = ["-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key", "-CAcreateserial"] if issuer else ["-signkey", f"{name}.key"]
+    openssl(folder, "x509", "-req", "-in", f"{name}.csr", *sign, "-out", f"{name}.pem", "-extfile", f"{name}.ext",
+            *(extra or ("-days", days)))
+
+
+class TlsServer:
+    """Shows a certificate on a port of loopback."""
+
+    def __init__(self, port, chain, key):
+        self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ctx.load_cert_chain(chain, key)
+        self.s = socket.socket()
+        self.s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.s.bind(("127.0.0.1", port))
+        self.s.listen(10)
+        self.s.settimeout(0.1)
+        self.running = True
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while self.running:
+            try:
+                c, _ = self.s.accept()
+                c.settimeout(5)
+                with self.ctx.wrap_socket(c, server_side=True) as t:
+                    t.recv(100)
+            except OSError:
+                pass
+
+    def stop(self):
+        self.running = False
+        self.thread.join()
+        self.s.close()
+
+
+class Down(unittest.TestCase):
+    """No server runs; what stands at its ports shows one certificate after the other."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stub = DnsStub(["127.0.0.1", "127.0.0.2"])
+        cls.stub.load(COMMON + ZONE.format(d="demo.test") + "demo.test MX 10 mail.demo.test\nmail.demo.test A 127.0.0.1\n")
+        cls.house = doctor_house(cls.stub)
+        cls.folder = cls.house.folder
+        issue(cls.folder, "ca", "Test CA", ca=True)
+        issue(cls.folder, "middle", "Test Middle", issuer="ca", ca=True)
+        with open(cls.house.config_path) as f:
+            text = f.read().replace(f"doctor trust {cls.house.cert}", f"doctor trust {cls.folder}/ca.pem")
+        with open(cls.house.config_path, "w") as f:
+            f.write(text)
+        cls.house.tool("domain", "add", "demo.test")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stub.stop()
+        cls.house.remove()
+
+    def see(self, name, chain=None):
+        path = os.path.join(self.folder, "shown.pem")
+        with open(path, "w") as out:
+            for part in chain or [name]:
+                with open(os.path.join(self.folder, f"{part}.pem")) as f:
+                    out.write(f.read())
+        s = TlsServer(self.house.port["imaps"], path, os.path.join(self.folder, f"{name}.key"))
+        try:
+            return [f for f in findings(self.house) if f["id"].startswith("certificate")]
+        finally:
+            s.stop()
+
+    def test_says_first_that_no_server_runs(self):
+        found = findings(self.house, status=2)
+        self.assertEqual([f for f in found if f["id"] == "server-down"][0]["severity"], "error")
+        self.assertIn("posthorn serve", found[0]["mend"])
+        self.assertIn("spf-missing", [f["id"] for f in found])  # the DNS is looked at all the same
+        self.assertIn("port25-in", [f["id"] for f in found])
+
+    def test_certificates(self):
+        issue(self.folder, "good", "mail.demo.test", issuer="middle")
+        self.assertEqual(self.see("good", ["good", "middle"]), [])
+        found = self.see("good", ["good"])
+        self.assertEqual([f["id"] for f in found], ["certificate-chain"])
+        issue(self.folder, "other", "www.demo.test", issuer="ca")
+        found = self.see("other")
+        self.assertEqual([f["id"] for f in found], ["certificate-name"])
+        self.assertIn("www.demo.test", found[0]["evidence"])
+        issue(self.folder, "soon", "mail.demo.test", issuer="ca", days="5")
+        self.assertEqual([f["id"] for f in self.see("soon")], ["certificate-expires-soon"])
+        issue(self.folder, "self", "mail.demo.test")
+        self.assertEqual([f["id"] for f in self.see("self")], ["certificate-self-signed"])
+        issue(self.folder, "old", "mail.demo.test", issuer="ca", days="-1")
+        found = self.see("old")
+        self.assertEqual([f["id"] for f in found], ["certificate-expired"])
+
+
+class Before(unittest.TestCase):
+    def test_before_install(self):
+        stub = DnsStub(["127.0.0.1"])
+        stub.load(COMMON + "demo.test SOA ns1.demo.test h.demo.test 1 2 3 4 5\ndemo.test NS ns1.demo.test\nns1.demo.test A 127.0.0.1\n"
+                  'demo.test MX 10 mail.other.test\ndemo.test TXT "v=spf1 include:_spf.other.test -all"\n')
+        taken = socket.create_server(("127.0.0.1", 0))
+        h = House(accounts=[])
+        try:
+            r = h.tool("doctor", "--before-install", "127.0.0.1", "demo.test", "--resolver", f"127.0.0.1@{stub.port}",
+                       "--outward", f"127.0.0.1@{free_port()}", "--json", check=False)
+            found = {f["id"]: f for f in json.loads(r.stdout)["findings"]}
+            self.assertIn("Mail for demo.test goes to mail.other.test today.", [f["what"] for f in json.loads(r.stdout)["findings"]])
+            self.assertIn("port25-out", found)
+            self.assertIn("Ask the provider", found["port25-out"]["mend"])
+            self.assertEqual(r.returncode, 2)
+            self.assertNotIn("mx-elsewhere", found)
+            r = h.tool("doctor", "--before-install", "not an address", "demo.test", check=False)
+            self.assertIn("no address", r.stderr)
+            r = h.tool("doctor", "--before-install", "127.0.0.1", check=False)
+            self.assertIn("name the domain", r.stderr)
+        finally:
+            taken.close()
+            h.remove()
+            stub.stop()
