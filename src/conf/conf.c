@@ -57,6 +57,7 @@ static const struct {
     [CONF_LIMIT_EXPUNGED_DAYS] = {"expunged-days", false, 30, 0, 3650},
     [CONF_LIMIT_JOURNAL_DAYS] = {"journal-days", false, 90, 1, 3650},
     [CONF_LIMIT_JOURNAL_SIZE] = {"journal-size", true, 1 * GIB, 1 * MIB, 1024 * GIB},
+    [CONF_LIMIT_REPORT_PERIOD] = {"report-period", false, 86400, 1, 86400}, /* RFC 9990 §3.4: a day */
 };
 static_assert(ARRAY_LEN(conf_limits) == CONF_LIMIT__COUNT, "every limit has a row");
 
@@ -679,6 +680,9 @@ static void conf_check_whole(struct conf_parse_state *st)
         conf_problem_add(st->problems, 0,
                          "add a line: listen dns 198.51.100.25:53, with this server's address",
                          "nobody answers for the zone %s: there is no listen dns line", c->zone);
+    if (c->listen_count == 0 && c->dns_listen_count)
+        conf_problem_add(st->problems, 0, "add a line: listen smtp 0.0.0.0:25",
+                         "no mail could come in: there is no listen line but for dns");
     if (!c->zone[0] && c->dns_listen_count)
         conf_problem_add(st->problems, 0, "add a line: zone roll.example.org",
                          "listen dns has nothing to answer: there is no zone line");

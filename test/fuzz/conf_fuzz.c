@@ -22,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < c.listen_count; i++)
         must(c.listens[i].address.port &&
              (!c.listens[i].plaintext || ip_is_loopback(&c.listens[i].address.ip)));
+    must((c.zone[0] != 0) == (c.dns_listen_count > 0) && c.dns_listen_count <= CONF_DNS_MAX);
+    must(c.address_count <= CONF_ADDRESS_MAX);
     for (size_t i = 0; i < c.route_count; i++)
         must(conf_route_find(c.routes, c.route_count, slice_str(c.routes[i].domain)) == &c.routes[i]);
     return 0;

@@ -13,6 +13,7 @@
 
 #define PUSH_FIRST (20 * MS_SECOND)
 #define PUSH_EVERY (5 * MS_MINUTE) /* looks whether plans changed; that asks no server */
+#define PUSH_OPEN  16 /* pushes at a time; more domains wait for the next round, which follows at once */
 
 /* ---- one push for the administrator */
 
@@ -102,9 +103,10 @@ struct push_memory {
 
 static struct {
     struct hash_key key;
+    struct doctor *doctor;
     struct map memory; /* hash of the domain -> struct push_memory */
     bool running, again;
-    size_t pushed, failed;
+    size_t open, pushed, failed;
 } pushes;
 
 static uint64_t push_plan_hash(const struct dns_plan *plan)
@@ -150,6 +152,9 @@ static void push_self_done(void *arg, const struct push_result *r)
     }
     m->err = r->err;
     free(domain);
+    pushes.open--;
+    if (pushes.again && !pushes.running)
+        doctor_run_soon(pushes.doctor, &doctor_push_part);
 }
 
 static void push_self_one(void *arg, const struct doctor_domain *domain, enum err e, slice text,
@@ -167,6 +172,11 @@ static void push_self_one(void *arg, const struct doctor_domain *domain, enum er
     hash = push_plan_hash(plan);
     if (m->plan == hash && now - m->pushed_mono < MS_HOUR)
         return;
+    if (pushes.open == PUSH_OPEN) {
+        pushes.again = true;
+        return;
+    }
+    pushes.open++;
     m->plan = hash;
     m->pushed_mono = now;
     name = malloc(domain->name.n + 1);
@@ -179,9 +189,10 @@ static void push_self_one(void *arg, const struct doctor_domain *domain, enum er
 static void push_self_end(void *arg, enum err e, slice text)
 {
     (void)e, (void)text; /* what is down is seen elsewhere; the next round comes */
+    (void)arg;
     pushes.running = false;
-    if (pushes.again)
-        doctor_run_soon(arg, &doctor_push_part);
+    if (pushes.again && pushes.open < PUSH_OPEN)
+        doctor_run_soon(pushes.doctor, &doctor_push_part);
 }
 
 static void push_self(struct doctor *d)
@@ -204,7 +215,7 @@ static void push_changed(struct doctor *d)
 
 static void push_start(struct doctor *d)
 {
-    (void)d;
+    pushes.doctor = d;
     pushes.key = entropy_hash_key();
 }
 

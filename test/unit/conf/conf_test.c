@@ -241,6 +241,8 @@ static void dns_side(void **state)
     assert_non_null(strstr(problems.at[0].text, "nothing to answer"));
     assert_false(parse(LEAST "zone roll.example.org\n"));
     assert_non_null(strstr(problems.at[0].text, "nobody answers"));
+    assert_false(parse("hostname m.example.org\ndata /d\nlisten dns 198.51.100.25:53\nzone a.example\n"));
+    assert_non_null(strstr(problems.at[0].text, "no mail could come in"));
     assert_false(parse(LEAST "zone org\n"));
     assert_false(parse(LEAST "address mail.example.org\n"));
     assert_false(parse(LEAST "address 198.51.100.25\naddress 198.51.100.25\n"));
