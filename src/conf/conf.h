@@ -91,6 +91,7 @@ enum conf_limit {
     CONF_LIMIT_EXPUNGED_DAYS,           /* that expunged messages stay restorable */
     CONF_LIMIT_JOURNAL_DAYS,            /* that the journal keeps */
     CONF_LIMIT_JOURNAL_SIZE,            /* bytes of the journal */
+    CONF_LIMIT_REPORT_PERIOD,           /* seconds that an aggregate report of ours covers */
     CONF_LIMIT__COUNT
 };
 

@@ -82,7 +82,7 @@ static const struct ipc_field failure_row_fields[] = {
 const struct ipc_shape failure_row_shape = IPC_SHAPE(struct failure_row, failure_row_fields);
 
 static const struct ipc_field seen_row_fields[] = {
-    IPC_NUM(struct seen_row, I64, day),
+    IPC_NUM(struct seen_row, I64, begin),
     IPC_TEXT(struct seen_row, author, DOMAIN),
     IPC_TEXT(struct seen_row, policy_domain, DOMAIN),
     IPC_TEXT(struct seen_row, record, 2048),
@@ -141,9 +141,44 @@ static const struct ipc_field report_page_fields[] = {
     IPC_ITEMS(struct report_page, sources, n_sources, REPORT_PAGE_ROWS, &aggregate_row_shape),
     IPC_ITEMS(struct report_page, tls, n_tls, REPORT_PAGE_ROWS, &report_tls_shape),
     IPC_ITEMS(struct report_page, failures, n_failures, REPORT_PAGE_ROWS, &failure_row_shape),
+    IPC_NUM(struct report_page, U64, sent),
+    IPC_NUM(struct report_page, U64, sent_messages),
     IPC_NUM(struct report_page, BOOL, more),
 };
 static const struct ipc_shape report_page_shape = IPC_SHAPE(struct report_page, report_page_fields);
+
+#define OWED_KEY(type)                                                                                       \
+    IPC_NUM(type, I64, begin), IPC_TEXT(type, policy_domain, DOMAIN), IPC_TEXT(type, envelope_to, DOMAIN),   \
+        IPC_TEXT(type, record, 2048)
+
+static const struct ipc_field owed_fields[] = {OWED_KEY(struct owed), IPC_NUM(struct owed, U64, messages)};
+static const struct ipc_shape owed_shape = IPC_SHAPE(struct owed, owed_fields);
+static const struct ipc_field owed_ask_fields[] = {IPC_NUM(struct owed_ask, I64, until),
+                                                   OWED_KEY(struct owed_ask)};
+static const struct ipc_shape owed_ask_shape = IPC_SHAPE(struct owed_ask, owed_ask_fields);
+static const struct ipc_field owed_page_fields[] = {
+    IPC_NUM(struct owed_page, U32, err),
+    IPC_ITEMS(struct owed_page, owed, n_owed, REPORT_PAGE_ROWS, &owed_shape),
+    IPC_NUM(struct owed_page, BOOL, more),
+};
+static const struct ipc_shape owed_page_shape = IPC_SHAPE(struct owed_page, owed_page_fields);
+static const struct ipc_field material_ask_fields[] = {OWED_KEY(struct material_ask),
+                                                       IPC_NUM(struct material_ask, U32, from)};
+static const struct ipc_shape material_ask_shape = IPC_SHAPE(struct material_ask, material_ask_fields);
+static const struct ipc_field material_fields[] = {
+    IPC_NUM(struct material, U32, err),
+    IPC_ITEMS(struct material, rows, n_rows, REPORT_PAGE_ROWS, &seen_row_shape),
+    IPC_NUM(struct material, BOOL, more),
+};
+static const struct ipc_shape material_shape = IPC_SHAPE(struct material, material_fields);
+static const struct ipc_field settled_fields[] = {
+    OWED_KEY(struct settled),
+    IPC_ENUM(struct settled, U8, outcome, SETTLED_GIVEN_UP),
+    IPC_NUM(struct settled, I64, at),
+    IPC_TEXT(struct settled, to, SETTLED_TO_MAX),
+    IPC_NUM(struct settled, U64, messages),
+};
+static const struct ipc_shape settled_shape = IPC_SHAPE(struct settled, settled_fields);
 
 static const struct ipc_message reporter_journal_messages[] = {
     {REPORTER_JOURNAL_REPORT, "report", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_KEPT, &report_head_shape, 1, 1},
@@ -151,6 +186,12 @@ static const struct ipc_message reporter_journal_messages[] = {
     {REPORTER_JOURNAL_SEEN, "seen", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_KEPT, NULL, 1, 1},
     {REPORTER_JOURNAL_ASK, "ask", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_PAGE, &report_ask_shape, 0, 0},
     {REPORTER_JOURNAL_PAGE, "page", IPC_B, IPC_REPLY, 0, &report_page_shape, 0, 0},
+    {REPORTER_JOURNAL_OWED_ASK, "owed_ask", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_OWED, &owed_ask_shape, 0, 0},
+    {REPORTER_JOURNAL_OWED, "owed", IPC_B, IPC_REPLY, 0, &owed_page_shape, 0, 0},
+    {REPORTER_JOURNAL_MATERIAL_ASK, "material_ask", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_MATERIAL,
+     &material_ask_shape, 0, 0},
+    {REPORTER_JOURNAL_MATERIAL, "material", IPC_B, IPC_REPLY, 0, &material_shape, 0, 0},
+    {REPORTER_JOURNAL_SETTLED, "settled", IPC_A, IPC_REQUEST, REPORTER_JOURNAL_KEPT, &settled_shape, 0, 0},
 };
 
 const struct ipc_channel reporter_journal_channel = {"reporter_journal", 1, reporter_journal_messages,

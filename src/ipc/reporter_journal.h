@@ -15,6 +15,11 @@ enum reporter_journal_type {
     REPORTER_JOURNAL_SEEN = 3, /* descriptor: rows of struct seen_row: what we judged */
     REPORTER_JOURNAL_ASK = 4,
     REPORTER_JOURNAL_PAGE = 5,
+    REPORTER_JOURNAL_OWED_ASK = 6, /* which reports do we owe? */
+    REPORTER_JOURNAL_OWED = 7,
+    REPORTER_JOURNAL_MATERIAL_ASK = 8, /* the rows of one of them */
+    REPORTER_JOURNAL_MATERIAL = 9,
+    REPORTER_JOURNAL_SETTLED = 10, /* one of them is sent, or will never be; answered by KEPT */
 };
 
 #define REPORT_ROWS_BYTES_MAX ((uint64_t)24 << 20)
@@ -76,9 +81,9 @@ struct failure_row {
     uint64_t incidents;
 };
 
-/* struct seen, counted: messages of one day that have all in common. */
+/* struct seen, counted: messages of one period that have all in common. */
 struct seen_row {
-    int64_t day; /* days since 1970, UTC */
+    int64_t begin; /* Unix seconds: when the period begins in which they came; mostly a day, UTC */
     slice author, policy_domain, record;
     slice source, envelope_from, envelope_to;
     uint8_t spf;
@@ -105,7 +110,8 @@ enum report_question {
     REPORT_ASK_SOURCES, /* aggregate rows, those that have all in common as one, in order of their source */
     REPORT_ASK_TLS,     /* the same of TLS reports, by who reported */
     REPORT_ASK_FAILURES,
-    REPORT_ASK__LAST = REPORT_ASK_FAILURES
+    REPORT_ASK_SENT, /* how many aggregate reports we sent, on mail to the domain */
+    REPORT_ASK__LAST = REPORT_ASK_SENT
 };
 
 struct report_ask {
@@ -134,12 +140,57 @@ struct report_page {
     size_t n_tls;
     const struct failure_row *failures;
     size_t n_failures;
-    bool more; /* ask again, from behind these */
+    uint64_t sent, sent_messages; /* REPORT_ASK_SENT */
+    bool more;                    /* ask again, from behind these */
 };
 
 struct report_tls {
     slice org;
     struct tls_row row;
+};
+
+/* One report that we owe: of one period, about one policy, on mail to one domain of ours. A record that was
+ * changed during the period makes another policy, so another report (RFC 9990 §3.1). */
+struct owed {
+    int64_t begin; /* Unix seconds */
+    slice policy_domain, envelope_to, record;
+    uint64_t messages;
+};
+/* Those whose period began at until or before and which are not settled, in order, behind the one given (all
+ * zero: from the first on). */
+struct owed_ask {
+    int64_t until;
+    int64_t begin;
+    slice policy_domain, envelope_to, record;
+};
+struct owed_page {
+    uint32_t err;
+    const struct owed *owed;
+    size_t n_owed;
+    bool more;
+};
+/* The rows of one report, those of most messages first; those that a report tells alike are one. */
+struct material_ask {
+    int64_t begin;
+    slice policy_domain, envelope_to, record;
+    uint32_t from;
+};
+struct material {
+    uint32_t err;
+    const struct seen_row *rows; /* begin, policy_domain, envelope_to, record, dmarc and policy are empty */
+    size_t n_rows;
+    bool more;
+};
+/* What became of a report; the numbers are on disk. */
+enum settled_outcome { SETTLED_SENT = 0, SETTLED_NOBODY = 1, SETTLED_OFF = 2, SETTLED_GIVEN_UP = 3 };
+#define SETTLED_TO_MAX 2000
+struct settled {
+    int64_t begin;
+    slice policy_domain, envelope_to, record;
+    uint8_t outcome;
+    int64_t at; /* Unix ms */
+    slice to;   /* mailboxes, or why nobody got it */
+    uint64_t messages;
 };
 
 #define REPORT_PAGE_ROWS  400

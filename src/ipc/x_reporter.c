@@ -32,8 +32,21 @@ static const struct ipc_field seen_fields[] = {
 };
 static const struct ipc_shape seen_shape = IPC_SHAPE(struct seen, seen_fields);
 
+static const struct ipc_field failed_fields[] = {
+    IPC_NUM(struct failed, U64, mail_id),        IPC_NUM(struct failed, I64, at),
+    IPC_TEXT(struct failed, source, 16),         IPC_TEXT(struct failed, author, 255),
+    IPC_TEXT(struct failed, policy_domain, 255), IPC_TEXT(struct failed, record, 2048),
+    IPC_TEXT(struct failed, envelope_from, 255), IPC_TEXT(struct failed, envelope_to, 255),
+    IPC_TEXT(struct failed, failure, 16),        IPC_TEXT(struct failed, delivery, 16),
+    IPC_NUM(struct failed, BOOL, spf_aligned),   IPC_NUM(struct failed, BOOL, dkim_aligned),
+    IPC_TEXT(struct failed, dkim_domain, 255),   IPC_TEXT(struct failed, dkim_selector, 255),
+    IPC_TEXT(struct failed, results, 8192),      IPC_TEXT(struct failed, header, FAILED_HEADER_MAX),
+};
+static const struct ipc_shape failed_shape = IPC_SHAPE(struct failed, failed_fields);
+
 static const struct ipc_message x_reporter_messages[] = {
     {X_REPORTER_SEEN, "seen", IPC_A, IPC_ONE_WAY, 0, &seen_shape, 0, 0},
+    {X_REPORTER_FAILED, "failed", IPC_A, IPC_ONE_WAY, 0, &failed_shape, 0, 0},
 };
 
 const struct ipc_channel x_reporter_channel = {"x_reporter", 1, x_reporter_messages,

@@ -3,7 +3,10 @@
  * is told: a lost row costs a count in somebody's report, never mail.
  *
  * Told are messages whose author's domain has a DMARC record; whether anybody asked for reports, and whether
- * we send them, is decided when they are made. */
+ * we send them, is decided when they are made.
+ *
+ * A message that failed in a way whose report its domain asks for by ruf= and fo= is told with its header,
+ * as FAILED; reporter asks whether our domain sends such reports at all. */
 #ifndef POSTHORN_IPC_X_REPORTER_H
 #define POSTHORN_IPC_X_REPORTER_H
 
@@ -12,7 +15,10 @@
 
 enum x_reporter_type {
     X_REPORTER_SEEN = 1,
+    X_REPORTER_FAILED = 2,
 };
+
+#define FAILED_HEADER_MAX ((size_t)32 * 1024) /* of the header; what is beyond is cut */
 
 #define X_REPORTER_DKIM_MAX 10
 
@@ -55,6 +61,21 @@ struct seen {
     uint8_t disposition;            /* enum seen_disposition */
     uint8_t override_type;          /* enum seen_override */
     slice override_comment;         /* in words, or empty */
+};
+
+/* Texts of the message are as it came; names as in struct seen. */
+struct failed {
+    uint64_t mail_id;
+    int64_t at; /* Unix ms */
+    slice source;
+    slice author, policy_domain, record;
+    slice envelope_from, envelope_to; /* domains; the first is empty for the null sender */
+    slice failure;                    /* what it is reported for, a word of Auth-Failure */
+    slice delivery;                   /* what became of it, a word of Delivery-Result */
+    bool spf_aligned, dkim_aligned;
+    slice dkim_domain, dkim_selector; /* of a signature that failed, or empty */
+    slice results;                    /* value of the Authentication-Results field */
+    slice header;
 };
 
 extern const struct ipc_channel x_reporter_channel;

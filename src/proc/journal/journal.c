@@ -144,6 +144,31 @@ static void tell_reports(struct journal_state *s, struct chan *c, uint64_t id, c
     IGNORE_RESULT(chan_reply(c, id, REPORTER_JOURNAL_PAGE, &page, NULL, 0), "who asked is gone");
 }
 
+/* What reporter owes others. */
+static void tell_owed(struct journal_state *s, struct chan *c, uint16_t type, uint64_t id,
+                      const void *message)
+{
+    struct arena a CLEANUP(arena_done);
+    enum err e;
+    arena_init(&a, "reports owed", REPORTS_ARENA);
+    if (type == REPORTER_JOURNAL_OWED_ASK) {
+        struct owed_page page = {0};
+        e = reports_owed(s->reports, message, &a, &page);
+        if (e)
+            page = (struct owed_page){.err = (uint32_t)e};
+        IGNORE_RESULT(chan_reply(c, id, REPORTER_JOURNAL_OWED, &page, NULL, 0), "who asked is gone");
+    } else if (type == REPORTER_JOURNAL_MATERIAL_ASK) {
+        struct material page = {0};
+        e = reports_material(s->reports, message, &a, &page);
+        if (e)
+            page = (struct material){.err = (uint32_t)e};
+        IGNORE_RESULT(chan_reply(c, id, REPORTER_JOURNAL_MATERIAL, &page, NULL, 0), "who asked is gone");
+    } else {
+        const struct report_kept kept = {.err = (uint32_t)reports_settled(s->reports, message)};
+        IGNORE_RESULT(chan_reply(c, id, REPORTER_JOURNAL_KEPT, &kept, NULL, 0), "it is sent again");
+    }
+}
+
 static void journal_message(struct role_self *r, struct role_peer *peer, uint16_t type, uint64_t id,
                             const void *message, int *fds, size_t n_fds)
 {
@@ -163,6 +188,8 @@ static void journal_message(struct role_self *r, struct role_peer *peer, uint16_
     } else if (peer->def == &reporter_journal_channel && peer->chan) {
         if (type == REPORTER_JOURNAL_ASK)
             tell_reports(s, peer->chan, id, message);
+        else if (type >= REPORTER_JOURNAL_OWED_ASK)
+            tell_owed(s, peer->chan, type, id, message);
         else
             keep_rows(s, peer->chan, type, id, message, fds[0]);
         loop_timer_after(&s->rest, REST_MS);

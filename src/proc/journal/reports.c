@@ -13,7 +13,7 @@
 #define PRUNE_SEEN     4096
 
 /* Numbers in columns are those of the structs in ipc/reporter_journal.h. dkim: a line a signature, "domain
- * selector result"; an empty name is "-". day: days since 1970. */
+ * selector result"; an empty name is "-". */
 static const char *const migrations[] = {
     "CREATE TABLE report (id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, domain TEXT NOT NULL, org TEXT NOT "
     "NULL,"
@@ -55,6 +55,14 @@ static const char *const migrations[] = {
     " PRIMARY KEY (day, policy_domain, author, envelope_to, source, envelope_from, spf, spf_of_helo, "
     "spf_domain,"
     " dkim, dmarc, spf_aligned, dkim_aligned, policy, disposition, override_type, override_comment, record))"
+    " STRICT, WITHOUT ROWID;",
+    /* periods of any length: Unix seconds at which they begin, no longer days; and the reports we sent, or
+     * never will */
+    "ALTER TABLE seen RENAME COLUMN day TO begin_at;"
+    "UPDATE seen SET begin_at = begin_at * 86400;"
+    "CREATE TABLE settled (begin_at INTEGER NOT NULL, policy_domain TEXT NOT NULL, envelope_to TEXT NOT NULL,"
+    " record TEXT NOT NULL, outcome INTEGER NOT NULL, at INTEGER NOT NULL, sent_to TEXT NOT NULL,"
+    " messages INTEGER NOT NULL, PRIMARY KEY (begin_at, policy_domain, envelope_to, record))"
     " STRICT, WITHOUT ROWID;",
 };
 
@@ -271,14 +279,14 @@ static enum err put_seen(struct reports *r, int64_t report, const void *row, str
 {
     const struct seen_row *s = row;
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
-        r->db, "INSERT INTO seen (day, policy_domain, author, envelope_to, source, envelope_from, spf,"
+        r->db, "INSERT INTO seen (begin_at, policy_domain, author, envelope_to, source, envelope_from, spf,"
                " spf_of_helo, spf_domain, dkim, dmarc, spf_aligned, dkim_aligned, policy, disposition,"
                " override_type, override_comment, record, count)"
                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
                " ON CONFLICT DO UPDATE SET count = count + excluded.count");
     (void)report;
     dkim_print(s->dkim, s->n_dkim, room);
-    stmt_bind_i64(q, 1, s->day);
+    stmt_bind_i64(q, 1, s->begin);
     stmt_bind_text(q, 2, s->policy_domain);
     stmt_bind_text(q, 3, s->author);
     stmt_bind_text(q, 4, s->envelope_to);
@@ -352,16 +360,25 @@ static enum err prune(struct reports *r, time_ms now)
         if (e)
             return e;
     }
+    {
+        struct stmt *q CLEANUP(stmt_done) = db_stmt(
+            r->db, "DELETE FROM settled WHERE begin_at < ?1"); /* then nothing of it is left in seen */
+        stmt_bind_i64(q, 1, oldest / MS_SECOND - 2 * 86400);
+        e = stmt_run(q);
+        if (e)
+            return e;
+    }
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
-        r->db, "DELETE FROM seen WHERE (day, policy_domain, author, envelope_to, source, envelope_from, spf,"
-               " spf_of_helo, spf_domain, dkim, dmarc, spf_aligned, dkim_aligned, policy, disposition,"
-               " override_type, override_comment, record) IN (SELECT day, policy_domain, author, envelope_to,"
-               " source, envelope_from, spf, spf_of_helo, spf_domain, dkim, dmarc, spf_aligned,"
-               " dkim_aligned, policy, disposition, override_type, override_comment, record FROM seen"
-               " ORDER BY day LIMIT ?1) AND (?2 OR day < ?3)");
+        r->db,
+        "DELETE FROM seen WHERE (begin_at, policy_domain, author, envelope_to, source, envelope_from, spf,"
+        " spf_of_helo, spf_domain, dkim, dmarc, spf_aligned, dkim_aligned, policy, disposition,"
+        " override_type, override_comment, record) IN (SELECT begin_at, policy_domain, author, envelope_to,"
+        " source, envelope_from, spf, spf_of_helo, spf_domain, dkim, dmarc, spf_aligned,"
+        " dkim_aligned, policy, disposition, override_type, override_comment, record FROM seen"
+        " ORDER BY begin_at LIMIT ?1) AND (?2 OR begin_at < ?3)");
     stmt_bind_i64(q, 1, PRUNE_SEEN);
     stmt_bind_i64(q, 2, full);
-    stmt_bind_i64(q, 3, oldest / MS_DAY);
+    stmt_bind_i64(q, 3, oldest / MS_SECOND);
     return stmt_run(q);
 }
 
@@ -554,15 +571,32 @@ static enum err ask_failures(struct reports *r, const struct report_ask *ask, st
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
+static enum err ask_sent(struct reports *r, const struct report_ask *ask, struct arena *a,
+                         struct report_page *out)
+{
+    struct stmt *q CLEANUP(stmt_done) =
+        db_stmt(r->db, "SELECT count(*), coalesce(sum(messages), 0) FROM settled WHERE envelope_to = ?1"
+                       " AND at > ?2 AND at <= ?3 AND outcome = 0");
+    enum err e;
+    (void)a;
+    stmt_bind_text(q, 1, ask->domain);
+    stmt_bind_i64(q, 2, ask->since);
+    stmt_bind_i64(q, 3, ask->until ? ask->until : INT64_MAX);
+    e = stmt_row(q);
+    if (e)
+        return e;
+    out->sent = stmt_u64(q, 0);
+    out->sent_messages = stmt_u64(q, 1);
+    return OK;
+}
+
 enum err reports_ask(struct reports *r, const struct report_ask *ask, struct arena *a,
                      struct report_page *out)
 {
     enum err (*const questions[])(struct reports *, const struct report_ask *, struct arena *,
                                   struct report_page *) = {
-        [REPORT_ASK_ORGS] = ask_orgs,
-        [REPORT_ASK_SOURCES] = ask_sources,
-        [REPORT_ASK_TLS] = ask_tls,
-        [REPORT_ASK_FAILURES] = ask_failures,
+        [REPORT_ASK_ORGS] = ask_orgs,         [REPORT_ASK_SOURCES] = ask_sources, [REPORT_ASK_TLS] = ask_tls,
+        [REPORT_ASK_FAILURES] = ask_failures, [REPORT_ASK_SENT] = ask_sent,
     };
     struct report_page page = {0};
     enum err e = ready(r);
@@ -571,6 +605,109 @@ enum err reports_ask(struct reports *r, const struct report_ask *ask, struct are
     if (!e)
         *out = page;
     return e;
+}
+
+/* ---- what we owe */
+
+enum err reports_owed(struct reports *r, const struct owed_ask *ask, struct arena *a, struct owed_page *out)
+{
+    struct owed *rows = ARENA_ARRAY(a, REPORT_PAGE_ROWS, struct owed);
+    enum err e = rows ? ready(r) : ERR_LIMIT;
+    if (e)
+        return e;
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        r->db, "SELECT begin_at, policy_domain, envelope_to, record, sum(count) FROM seen s"
+               " WHERE begin_at <= ?1 AND (begin_at, policy_domain, envelope_to, record) > (?2, ?3, ?4, ?5)"
+               " AND NOT EXISTS (SELECT 1 FROM settled d WHERE d.begin_at = s.begin_at AND d.policy_domain ="
+               " s.policy_domain AND d.envelope_to = s.envelope_to AND d.record = s.record)"
+               " GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4 LIMIT ?6");
+    stmt_bind_i64(q, 1, ask->until);
+    stmt_bind_i64(q, 2, ask->begin);
+    stmt_bind_text(q, 3, ask->policy_domain);
+    stmt_bind_text(q, 4, ask->envelope_to);
+    stmt_bind_text(q, 5, ask->record);
+    stmt_bind_i64(q, 6, REPORT_PAGE_ROWS + 1);
+    while (!e && (e = stmt_row(q)) == OK) {
+        if (is_full(a, out->n_owed)) {
+            out->more = true;
+            break;
+        }
+        rows[out->n_owed++] = (struct owed){.begin = stmt_i64(q, 0),
+                                            .policy_domain = text(q, 1, a, &e),
+                                            .envelope_to = text(q, 2, a, &e),
+                                            .record = text(q, 3, a, &e),
+                                            .messages = stmt_u64(q, 4)};
+    }
+    out->owed = rows;
+    return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err reports_material(struct reports *r, const struct material_ask *ask, struct arena *a,
+                          struct material *out)
+{
+    struct seen_row *rows = ARENA_ARRAY(a, REPORT_PAGE_ROWS, struct seen_row);
+    enum err e = rows ? ready(r) : ERR_LIMIT;
+    if (e)
+        return e;
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        r->db, "SELECT author, source, envelope_from, spf, spf_of_helo, spf_domain, dkim, spf_aligned,"
+               " dkim_aligned, disposition, override_type, override_comment, sum(count) FROM seen"
+               " WHERE begin_at = ?1 AND policy_domain = ?2 AND envelope_to = ?3 AND record = ?4"
+               " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12"
+               " ORDER BY 13 DESC, 2, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 LIMIT ?5 OFFSET ?6");
+    stmt_bind_i64(q, 1, ask->begin);
+    stmt_bind_text(q, 2, ask->policy_domain);
+    stmt_bind_text(q, 3, ask->envelope_to);
+    stmt_bind_text(q, 4, ask->record);
+    stmt_bind_i64(q, 5, REPORT_PAGE_ROWS + 1);
+    stmt_bind_i64(q, 6, ask->from);
+    while (!e && (e = stmt_row(q)) == OK) {
+        struct seen_row *row = &rows[out->n_rows];
+        if (is_full(a, out->n_rows)) {
+            out->more = true;
+            break;
+        }
+        *row = (struct seen_row){.author = text(q, 0, a, &e),
+                                 .source = text(q, 1, a, &e),
+                                 .envelope_from = text(q, 2, a, &e),
+                                 .spf = (uint8_t)stmt_i64(q, 3),
+                                 .spf_of_helo = stmt_i64(q, 4) != 0,
+                                 .spf_domain = text(q, 5, a, &e),
+                                 .spf_aligned = stmt_i64(q, 7) != 0,
+                                 .dkim_aligned = stmt_i64(q, 8) != 0,
+                                 .disposition = (uint8_t)stmt_i64(q, 9),
+                                 .override_type = (uint8_t)stmt_i64(q, 10),
+                                 .override_comment = text(q, 11, a, &e),
+                                 .count = stmt_u64(q, 12)};
+        if (!e)
+            e = dkim_parse(text(q, 6, a, &e), a, &row->dkim, &row->n_dkim);
+        out->n_rows++;
+    }
+    out->rows = rows;
+    return e == ERR_NOT_FOUND ? OK : e;
+}
+
+enum err reports_settled(struct reports *r, const struct settled *s)
+{
+    struct db_txn t CLEANUP(db_rollback) = {0};
+    enum err e = ready(r);
+    if (!e)
+        e = db_begin(r->db, &t);
+    if (e)
+        return e;
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        r->db, "INSERT INTO settled (begin_at, policy_domain, envelope_to, record, outcome, at, sent_to,"
+               " messages) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
+    stmt_bind_i64(q, 1, s->begin);
+    stmt_bind_text(q, 2, s->policy_domain);
+    stmt_bind_text(q, 3, s->envelope_to);
+    stmt_bind_text(q, 4, s->record);
+    stmt_bind_i64(q, 5, s->outcome);
+    stmt_bind_i64(q, 6, s->at);
+    stmt_bind_text(q, 7, s->to);
+    stmt_bind_u64(q, 8, bounded(s->messages));
+    e = stmt_run(q);
+    return e ? e : db_commit(&t);
 }
 
 uint64_t reports_count(struct reports *r)

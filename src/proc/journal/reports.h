@@ -32,6 +32,13 @@ NODISCARD enum err reports_seen(struct reports *r, slice rows, time_ms now);
 /* Fills *out; all of it lives in the arena. */
 NODISCARD enum err reports_ask(struct reports *r, const struct report_ask *ask, struct arena *a,
                                struct report_page *out);
+/* What we owe and its rows, a page of each; all of *out lives in the arena. */
+NODISCARD enum err reports_owed(struct reports *r, const struct owed_ask *ask, struct arena *a,
+                                struct owed_page *out);
+NODISCARD enum err reports_material(struct reports *r, const struct material_ask *ask, struct arena *a,
+                                    struct material *out);
+/* OK: durable; also when it was settled already. */
+NODISCARD enum err reports_settled(struct reports *r, const struct settled *s);
 uint64_t reports_count(struct reports *r);
 /* Nothing comes in for now: takes the log into the file and gives memory back. */
 void reports_rest(struct reports *r);

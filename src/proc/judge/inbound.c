@@ -6,6 +6,7 @@
 #include "core/auth/auth_results.h"
 #include "core/mail/header.h"
 #include "core/mail/limits.h"
+#include "core/reports/failure_write.h"
 #include "ipc/x_reporter.h"
 #include "proc/judge/judge_inside.h"
 
@@ -96,6 +97,68 @@ static void inbound_report(struct job *j)
                                             .selector = r->dkim[m.n_dkim].selector,
                                             .result = (uint8_t)r->dkim[m.n_dkim].result};
     IGNORE_RESULT(chan_send(c, X_REPORTER_SEEN, &m, NULL, 0), "a count that is lost");
+}
+
+/* What became of it, RFC 6591 §3.2.2. */
+static slice inbound_delivery(const struct job *j)
+{
+    switch (j->verdict.action) {
+    case VERDICT_REJECT:
+        return SLICE("reject");
+    case VERDICT_JUNK:
+        return SLICE("spam");
+    default:
+        return SLICE("delivered");
+    }
+}
+
+/* A failure report, when the author's domain asks for one on mail that failed so (fo=, ruf=). Mostly it does
+ * not. Only then the header goes along. */
+static void inbound_failed(struct job *j)
+{
+    const struct auth_results *r = examination_results(j->examination);
+    const struct dmarc_result *d = &r->dmarc;
+    struct failure_result how = {
+        .spf_aligned = d->spf_aligned, .dkim_aligned = d->dkim_aligned, .spf = r->spf.result};
+    struct chan *c = role_chan(j->judge->role, ROLE_REPORTER, 0);
+    struct buf value CLEANUP(buf_done) = {.max = 8192};
+    struct failed m = {.mail_id = j->ask.mail_id,
+                       .at = j->ask.now,
+                       .source = j->ask.client_ip,
+                       .author = d->author,
+                       .policy_domain = d->policy_domain,
+                       .record = d->record,
+                       .envelope_from = inbound_domain(j->ask.reverse_path),
+                       .envelope_to = j->ask.n_rcpts ? inbound_domain(j->ask.rcpts[0].address) : (slice){0},
+                       .delivery = inbound_delivery(j),
+                       .spf_aligned = d->spf_aligned,
+                       .dkim_aligned = d->dkim_aligned};
+    if (!c || d->policy_domain.n == 0 || d->ruf.n == 0 || (d->result != AUTH_FAIL && d->result != AUTH_PASS))
+        return;
+    for (size_t i = 0; i < r->n_dkim; i++) {
+        if (r->dkim[i].result != AUTH_FAIL && r->dkim[i].result != AUTH_PERMERROR)
+            continue;
+        how.dkim_failed = true;
+        if (m.dkim_domain.n == 0) {
+            m.dkim_domain = r->dkim[i].domain;
+            m.dkim_selector = r->dkim[i].selector;
+        }
+    }
+    m.failure = failure_asked(d->fo, &how);
+    if (m.failure.n == 0)
+        return;
+    if (auth_results_print(r, inbound_hostname(j), &value) == OK)
+        m.results = buf_view(&value);
+    m.header = slice_sub(j->message, 0, size_min(header_end(j->message), FAILED_HEADER_MAX));
+    IGNORE_RESULT(chan_send(c, X_REPORTER_FAILED, &m, NULL, 0), "a courtesy");
+}
+
+/* Mail to the addresses at which reports come in: reports on reports would never end. */
+static bool inbound_is_report(const struct job *j)
+{
+    slice address = j->ask.n_rcpts ? j->ask.rcpts[0].address : (slice){0};
+    return slice_starts_nocase(address, SLICE("dmarc-reports@")) ||
+           slice_starts_nocase(address, SLICE("tls-reports@"));
 }
 
 void judge_inbound_results(struct job *j, struct judge_verdict *out)
@@ -206,7 +269,10 @@ static void inbound_decide_all(struct job *j)
         return;
     }
     j->judged = true;
-    inbound_report(j);
+    if (!inbound_is_report(j)) {
+        inbound_report(j);
+        inbound_failed(j);
+    }
     judge_job_answer(j);
 }
 

@@ -17,6 +17,8 @@ static void reporter_message(struct role_self *role, struct role_peer *peer, uin
         intake_give(r, peer, id, message, fds[0]);
     else if (peer->def == &x_reporter_channel && type == X_REPORTER_SEEN)
         seen_note(r, message);
+    else if (peer->def == &x_reporter_channel && type == X_REPORTER_FAILED)
+        failed_note(r, message);
     else if (peer->def == &directory_reporter_channel && type == DIRECTORY_REPORTER_CALL)
         tell_call(r, peer, id, message);
     else if (peer->def == &directory_reporter_channel && type == DIRECTORY_REPORTER_MORE)
@@ -40,6 +42,7 @@ static enum err reporter_prepare(struct role_self *role, struct err_detail *deta
     r->role = role;
     list_init(&r->intakes);
     list_init(&r->tells);
+    list_init(&r->failed_jobs);
     charset_preload(); /* names of attachments */
     xml_warm_up();
     json_object_seed((size_t)entropy_u64());
@@ -49,7 +52,11 @@ static enum err reporter_prepare(struct role_self *role, struct err_detail *deta
 static enum err reporter_start(struct role_self *role, struct err_detail *detail)
 {
     (void)detail;
-    seen_begin(reporter_of(role));
+    struct reporter *r = reporter_of(role);
+    r->period_s = (int64_t)role_setting_u64(role, "report-period", MS_DAY / MS_SECOND);
+    r->ids.process = REPORTER_ID_PROCESS;
+    seen_begin(r);
+    send_begin(r);
     return OK;
 }
 
@@ -67,6 +74,8 @@ static void reporter_status(struct role_self *role)
     role_fact(role, "reports taken", "%llu", (unsigned long long)r->taken);
     role_fact(role, "reports refused", "%llu", (unsigned long long)r->refused);
     role_fact(role, "judged messages counted", "%llu", (unsigned long long)r->seen_messages);
+    role_fact(role, "aggregate reports sent", "%llu", (unsigned long long)r->reports_sent);
+    role_fact(role, "failure reports sent", "%llu", (unsigned long long)r->failures_sent);
     if (r->seen_lost)
         role_fact(role, "judged messages lost", "%llu", (unsigned long long)r->seen_lost);
 }

@@ -5,6 +5,8 @@
  *
  *     intake.c ... a report that comes: read, is it about a domain of ours, to journal, and only then 250
  *     seen.c ..... what judge judged, counted here and flushed to journal every few seconds
+ *     send.c ..... the aggregate reports we owe, when a period is over
+ *     failed.c ... failure reports, at once; dests.c: to whom either may go
  *     tell.c ..... posthorn reports DOMAIN: asked of journal, said in sentences (policy/report_words)
  *
  * Invariants: 1. TAKEN says OK only after journal's KEPT. 2. Everything that waits is bounded: INTAKES_MAX
@@ -13,6 +15,7 @@
 #define POSTHORN_PROC_REPORTER_REPORTER_H
 
 #include "base/hash.h"
+#include "base/mail_id.h"
 #include "ipc/reporter_journal.h"
 #include "ipc/role.h"
 #include "ipc/x_intake.h"
@@ -27,7 +30,22 @@ extern const struct role_spec reporter_spec;
 #define JOURNAL_MS     (30 * MS_SECOND)
 #define DIRECTORY_MS   (20 * MS_SECOND)
 
+#define RELAY_MS (90 * MS_SECOND)
+
+#define REPORTER_ID_PROCESS 62              /* in mail ids, beside relay's 60 and doctor's 61 */
+#define LATE_MS             (6 * MS_SECOND) /* after its end a period's last counts are in journal */
+#define REPORTS_A_MINUTE    60
+#define FAILED_PER_DOMAIN   10 /* a day */
+#define FAILED_A_DAY        100
+#define FAILED_JOBS         16
+
 struct tell;
+struct sender;
+
+struct failed_count {
+    uint64_t hash; /* of a policy domain */
+    unsigned n;
+};
 
 struct reporter {
     struct role_self *role;
@@ -47,7 +65,27 @@ struct reporter {
     struct list tells; /* newest first */
     size_t n_tells;
     uint32_t tell_next;
+    /* send.c */
+    struct mail_id_maker ids;
+    int64_t period_s; /* that a report covers */
+    struct sender *sender;
+    uint64_t reports_sent;
+    /* failed.c */
+    struct list failed_jobs;
+    size_t n_failed_jobs;
+    int64_t failed_day; /* that the counts are of */
+    unsigned failed_today;
+    struct failed_count failed_counts[FAILED_A_DAY + 1];
+    size_t n_failed_counts;
+    uint64_t failures_sent;
 };
+
+/* When the period begins in which a moment lies: Unix seconds. */
+static inline int64_t period_begin(const struct reporter *r, time_ms at)
+{
+    int64_t s = at / MS_SECOND;
+    return s - s % r->period_s;
+}
 
 static inline struct reporter *reporter_of(struct role_self *r)
 {
@@ -64,6 +102,15 @@ void seen_begin(struct reporter *r);
 void seen_note(struct reporter *r, const struct seen *m);
 /* Sends what was counted; ends the role when it is draining and all is sent. */
 void seen_flush(struct reporter *r);
+
+/* send.c */
+void send_begin(struct reporter *r);
+/* Hands relay a message of ours; fn as of chan_call(), with a struct queued. */
+NODISCARD enum err send_mail(struct reporter *r, uint64_t mail_id, slice reverse_path, const slice *to,
+                             size_t n_to, slice message_id, slice mail, chan_reply_fn fn, void *arg);
+
+/* failed.c */
+void failed_note(struct reporter *r, const struct failed *m);
 
 /* tell.c: answers to the administrator, in rows */
 void tell_call(struct reporter *r, struct role_peer *peer, uint64_t id, const void *call);

@@ -35,7 +35,7 @@ void seen_begin(struct reporter *r)
 void seen_note(struct reporter *r, const struct seen *m)
 {
     struct report_dkim dkim[X_REPORTER_DKIM_MAX];
-    struct seen_row row = {.day = (m->at > 0 ? m->at : clock_unix()) / MS_DAY,
+    struct seen_row row = {.begin = period_begin(r, m->at > 0 ? m->at : clock_unix()),
                            .author = m->author,
                            .policy_domain = m->policy_domain,
                            .record = m->record,

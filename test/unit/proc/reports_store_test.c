@@ -180,7 +180,7 @@ static void what_we_judged_adds_up(void **state)
 {
     uint8_t ip[16] = {0};
     struct report_dkim dkim = {SLICE("a.example"), SLICE("s"), 1};
-    struct seen_row row = {.day = T0 / MS_DAY,
+    struct seen_row row = {.begin = T0 / MS_DAY * 86400,
                            .author = SLICE("a.example"),
                            .policy_domain = SLICE("a.example"),
                            .record = SLICE("v=DMARC1; p=none"),

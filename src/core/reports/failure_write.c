@@ -1,0 +1,218 @@
+#include "core/reports/failure_write.h"
+
+#include "core/mail/address.h"
+#include "core/mail/header.h"
+#include "text/date.h"
+
+#define ARENA_MAX ((size_t)1 << 20)
+#define VALUE_MAX ((size_t)16 * 1024)
+#define REDACTED  "redacted"
+
+/* ---- is one asked for? */
+
+static bool asked_for(uint8_t letter, const struct failure_result *r, slice *out)
+{
+    bool wanted = false;
+    switch (ascii_lower(letter)) {
+    case '0':
+        wanted = !r->spf_aligned && !r->dkim_aligned;
+        *out = SLICE("dmarc");
+        break;
+    case '1':
+        wanted = !r->spf_aligned || !r->dkim_aligned;
+        *out = SLICE("dmarc");
+        break;
+    case 'd':
+        wanted = r->dkim_failed;
+        *out = SLICE("signature");
+        break;
+    case 's':
+        wanted = r->spf == AUTH_FAIL || r->spf == AUTH_SOFTFAIL;
+        *out = SLICE("spf");
+        break;
+    default:
+        break;
+    }
+    return wanted;
+}
+
+slice failure_asked(slice fo, const struct failure_result *r)
+{
+    slice rest = fo.n ? fo : SLICE("0"), item, word;
+    while (rest.n) {
+        (void)slice_split(rest, ':', &item, &rest); /* the last one has no ":" */
+        item = slice_trim(item);
+        if (item.n == 1 && asked_for(item.p[0], r, &word))
+            return word;
+    }
+    return (slice){0};
+}
+
+bool failure_exempt(slice header)
+{
+    struct header_field f;
+    if (header_find(header, SLICE("Auto-Submitted"), &f) &&
+        !slice_starts_nocase(slice_trim(f.value), SLICE("no")))
+        return true;
+    return header_find(header, SLICE("Content-Type"), &f) &&
+           slice_starts_nocase(slice_trim(f.value), SLICE("multipart/report"));
+}
+
+/* ---- the machine's part */
+
+static enum err field(struct buf *out, const char *name, slice value)
+{
+    return value.n ? header_write(out, slice_str(name), value, HEADER_STRUCTURED) : OK;
+}
+
+static enum err redacted_field(struct buf *out, const char *name, slice domain)
+{
+    struct buf value CLEANUP(buf_done) = {.max = 512};
+    if (domain.n == 0)
+        return OK;
+    buf_print(&value, REDACTED "@%.*s", SLICE_FMT(domain));
+    return field(out, name, buf_view(&value));
+}
+
+static slice alignment(const struct failure_write *f)
+{
+    if (f->dkim_aligned)
+        return f->spf_aligned ? SLICE("dkim, spf") : SLICE("dkim");
+    return f->spf_aligned ? SLICE("spf") : SLICE("none");
+}
+
+enum err failure_write_fields(const struct failure_write *f, struct buf *out)
+{
+    struct buf date CLEANUP(buf_done) = {.max = 64}, mta CLEANUP(buf_done) = {.max = 300};
+    char ip[IP_TEXT];
+    enum err e = date_print(f->arrived, 0, &date);
+    buf_print(&mta, "dns; %.*s", SLICE_FMT(f->hostname));
+    ip_print(&f->source, ip);
+    const struct {
+        const char *name;
+        slice value;
+    } fields[] = {
+        {"Feedback-Type", SLICE("auth-failure")},
+        {"Version", SLICE("1")},
+        {"User-Agent", SLICE("Posthorn")},
+        {"Auth-Failure", f->failure},
+        {"Identity-Alignment", alignment(f)},
+        {"Authentication-Results", f->results},
+        {"Reported-Domain", f->reported_domain},
+        {"Reporting-MTA", buf_view(&mta)},
+        {"Source-IP", ip_is_none(&f->source) ? (slice){0} : slice_str(ip)},
+        {"Arrival-Date", buf_view(&date)},
+        {"Delivery-Result", f->delivery},
+        {"DKIM-Domain", f->dkim_domain},
+        {"DKIM-Selector", f->dkim_selector},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(fields) && !e; i++)
+        e = field(out, fields[i].name, fields[i].value);
+    if (!e)
+        e = redacted_field(out, "Original-Mail-From", f->mail_from_domain);
+    if (!e)
+        e = redacted_field(out, "Original-Rcpt-To", f->rcpt_domain);
+    return e;
+}
+
+/* ---- the header, redacted */
+
+enum how { AS_IS, RECIPIENTS, ANY_ADDRESS };
+
+/* All that is told. Not Subject: it says what the mail is about. */
+static const struct {
+    slice name;
+    enum how how;
+} told[] = {
+    {SLICE_INIT("Received"), ANY_ADDRESS}, {SLICE_INIT("DKIM-Signature"), AS_IS},
+    {SLICE_INIT("ARC-Seal"), AS_IS},       {SLICE_INIT("List-Id"), ANY_ADDRESS},
+    {SLICE_INIT("From"), AS_IS},           {SLICE_INIT("Sender"), AS_IS},
+    {SLICE_INIT("Reply-To"), RECIPIENTS},  {SLICE_INIT("To"), RECIPIENTS},
+    {SLICE_INIT("Cc"), RECIPIENTS},        {SLICE_INIT("Date"), AS_IS},
+    {SLICE_INIT("Message-ID"), AS_IS},
+};
+
+static bool ends_local(uint8_t c)
+{
+    return c <= ' ' || c == '<' || c == '>' || c == ',' || c == ';' || c == ':' || c == '(' || c == ')' ||
+           c == '=' || c == '[' || c == ']' || c == '"';
+}
+
+/* Takes the local part that ends out away again; of a quoted one everything from the first quote on. */
+static void drop_local(struct buf *out)
+{
+    size_t n = out->n;
+    if (n && out->p[n - 1] == '"')
+        for (n = 0; out->p[n] != '"';)
+            n++;
+    else
+        while (n && !ends_local(out->p[n - 1]))
+            n--;
+    buf_truncate(out, n);
+}
+
+static void redact_any(slice value, struct buf *out)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] == '@') {
+            drop_local(out);
+            buf_str(out, REDACTED);
+        }
+        buf_byte(out, value.p[i]);
+    }
+}
+
+/* Domains only: of who it went to neither name nor local part. */
+static bool redact_recipients(slice value, struct arena *a, struct buf *out)
+{
+    struct address_list list;
+    if (!address_list_parse(value, &mail_limits_default, a, &list))
+        return false;
+    for (size_t i = 0; i < list.n; i++) {
+        if (list.at[i].kind != ADDRESS_MAILBOX)
+            continue;
+        buf_str(out, out->n ? ", " REDACTED : REDACTED);
+        if (list.at[i].domain.n) {
+            buf_byte(out, '@');
+            buf_append(out, list.at[i].domain);
+        }
+    }
+    return true;
+}
+
+static enum err write_one(const struct header_field *f, slice name, enum how how, struct buf *out)
+{
+    struct arena a CLEANUP(arena_done);
+    struct buf value CLEANUP(buf_done) = {.max = VALUE_MAX};
+    slice line;
+    enum err e;
+    arena_init(&a, "failure report", ARENA_MAX);
+    if (!header_unfold(f->value, &a, &line))
+        return OK; /* too long to be told */
+    if (how == RECIPIENTS) {
+        if (!redact_recipients(line, &a, &value))
+            return OK;
+    } else if (how == ANY_ADDRESS) {
+        redact_any(line, &value);
+    } else {
+        buf_append(&value, line);
+    }
+    if (buf_failed(&value))
+        return OK;
+    e = header_write(out, name, buf_view(&value), HEADER_UTF8);
+    return e == ERR_SYNTAX ? OK : e;
+}
+
+enum err failure_write_header(slice header, struct buf *out)
+{
+    struct header_iter it = header_iter(header, &mail_limits_default);
+    struct header_field f;
+    enum err e = OK;
+    while (!e && header_next(&it, &f))
+        for (size_t i = 0; i < ARRAY_LEN(told); i++)
+            if (slice_eq_nocase(f.name, told[i].name)) {
+                e = write_one(&f, told[i].name, told[i].how, out);
+                break;
+            }
+    return e;
+}
