@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-
 #define TRUST_MAX_BYTES (1 << 20)
 #define NAMES_MAX       512
 

@@ -110,7 +110,7 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
     X(SPF_NOT_US, "spf-not-us", ERROR, "The SPF record does not allow an address of ours", \
       "Mail from this address fails SPF.") \
     X(SPF_LOOKUPS, "spf-lookups", ERROR, "The SPF record needs more than 10 lookups", \
-      "Receivers stop at 10 (RFC 7208 section 4.6.4) and count the record as broken.") \
+      "Receivers stop at 10 (RFC 7208 §4.6.4) and count the record as broken.") \
     X(SPF_VOID, "spf-void", ERROR, "The SPF record asks for names that do not exist", \
       "Receivers stop after two such lookups and count the record as broken.") \
     X(SPF_ALL, "spf-all", ERROR, "The SPF record allows the whole world", \
@@ -133,7 +133,7 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
     X(DKIM_TYPE, "dkim-type", ERROR, "The DKIM record names another type of key", \
       "Receivers read the key wrongly: every signature fails.") \
     X(DKIM_TWO, "dkim-two", ERROR, "There are several DKIM records for one selector", \
-      "Which one a receiver takes is chance (RFC 6376 section 3.6.2.2).") \
+      "Which one a receiver takes is chance (RFC 6376 §3.6.2.2).") \
     X(CNAME_MISSING, "cname-missing", ERROR, "A CNAME to the zone of this server is missing or leads elsewhere", \
       "What this server keeps up to date behind it is not found.") \
     /* DMARC and TLS-RPT */ \

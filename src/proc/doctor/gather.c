@@ -219,7 +219,7 @@ static void gather_machine(struct gathering *g)
 {
     struct facts *f = &g->out->facts;
     struct statvfs st;
-    struct timex t = {.modes = 0}; /* only asks */
+    struct timex t = {.modes = 0};                            /* only asks */
     int state = g->out->setup.private_ok ? -1 : adjtimex(&t); /* a test is not about its machine's clock */
     f->now = clock_unix();
     /* a container may not be told: then nothing is concluded */
