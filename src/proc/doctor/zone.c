@@ -73,8 +73,9 @@ static void zone_taken(void *arg, enum err e, const void *message, int *fds, siz
 /* The next records, as many as a message may carry. */
 static enum err zone_page(void)
 {
-    struct nameserver_put m = {
-        .serial = zone.serial, .first = zone.given == 0, .records = zone.records + zone.given};
+    struct nameserver_put m = {.serial = zone.serial,
+                               .first = zone.given == 0,
+                               .records = zone.records ? zone.records + zone.given : NULL};
     size_t bytes = 0;
     while (zone.given < zone.n && m.n_records < NAMESERVER_PAGE && bytes < NAMESERVER_PAGE_BYTES) {
         const struct nameserver_record *r = &zone.records[zone.given++];
