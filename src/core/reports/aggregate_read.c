@@ -282,6 +282,7 @@ static bool on_open(void *arg, slice name)
 {
     struct aggregate_reader *r = arg;
     enum at is = place(r, name);
+    bool known = is != AT_OTHER || leaf(r, name);
     r->text_n = 0;
     r->path[r->depth++] = is; /* xml.h bounds the depth */
     r->any = r->any || is == AT_FEEDBACK;
@@ -289,7 +290,7 @@ static bool on_open(void *arg, slice name)
         return record_ends(r) && record_begins(r);
     if (is == AT_DKIM)
         signature_begins(r);
-    return is != AT_OTHER || leaf(r, name) || ++r->others < OTHER_MAX;
+    return known || ++r->others < OTHER_MAX;
 }
 
 static bool on_text(void *arg, slice text)

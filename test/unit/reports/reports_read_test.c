@@ -223,7 +223,14 @@ static void many_records_are_bounded(void **state)
     buf_init(&many, 1 << 24);
     buf_str(&many, HEAD);
     for (int i = 0; i < AGGREGATE_RECORDS_MAX + 10; i++)
-        buf_str(&many, "<record><row><source_ip>192.0.2.9</source_ip><count>2</count></row></record>");
+        buf_str(
+            &many,
+            "<record><row><source_ip>192.0.2.9</source_ip><count>2</count><policy_evaluated><disposition>none"
+            "</disposition><dkim>pass</dkim><spf>fail</spf></policy_evaluated></"
+            "row><identifiers><header_from>"
+            "example.org</header_from></identifiers><auth_results><dkim><domain>example.org</"
+            "domain><selector>"
+            "s</selector><result>pass</result></dkim></auth_results></record>");
     buf_str(&many, "</feedback>");
     assert_int_equal(take(w, "Content-Type: text/xml", buf_view(&many)), OK);
     assert_int_equal(w->r.aggregate.n_records, AGGREGATE_RECORDS_MAX);
