@@ -271,11 +271,32 @@ static void judge_side(void **state)
     assert_non_null(strstr(problems.at[0].text, "there already"));
 }
 
+/* What the doctor is told. */
+static void doctor_side(void **state)
+{
+    (void)state;
+    assert_true(parse(LEAST
+                      "admin Admin@example.org\ndoctor off\ndoctor trust ca.pem\ndoctor outward example.net\n"
+                      "doctor outward 192.0.2.9@2525\n"));
+    assert_string_equal(c.admin, "Admin@example.org");
+    assert_true(c.doctor.off);
+    assert_false(c.doctor.test);
+    assert_int_equal(c.doctor.outward_count, 2);
+    assert_string_equal(c.doctor.outward[1], "192.0.2.9@2525");
+    assert_false(parse(LEAST "admin nobody\n"));
+    assert_non_null(strstr(problems.at[0].text, "no mail address"));
+    assert_false(parse(LEAST "doctor outwad example.net\n"));
+    assert_non_null(strstr(problems.at[0].hint, "outward"));
+    assert_false(parse(LEAST "doctor test 53\n"));
+    assert_false(parse(LEAST "doctor off now\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dns_side),
         cmocka_unit_test(judge_side),
+        cmocka_unit_test(doctor_side),
         cmocka_unit_test(whole_file),
         cmocka_unit_test(least_file),
         cmocka_unit_test(one_mistake_each),
