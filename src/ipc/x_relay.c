@@ -17,6 +17,7 @@ static const struct ipc_field enqueue_fields[] = {
     IPC_NUM(struct enqueue, U8, ret),
     IPC_NUM(struct enqueue, BOOL, eight_bit),
     IPC_NUM(struct enqueue, BOOL, smtputf8),
+    IPC_NUM(struct enqueue, BOOL, junk),
     IPC_TEXT(struct enqueue, prefix, PREFIX_MAX),
     IPC_NUM(struct enqueue, I64, received_at),
     IPC_TEXT(struct enqueue, message_id, 1000),
@@ -37,11 +38,16 @@ static const struct ipc_field relay_look_fields[] = {
 static const struct ipc_shape relay_look_shape = IPC_SHAPE(struct relay_look, relay_look_fields);
 
 static const struct ipc_field relay_seen_fields[] = {
-    IPC_NUM(struct relay_seen, U32, err),      IPC_NUM(struct relay_seen, U64, messages),
-    IPC_NUM(struct relay_seen, I64, oldest),   IPC_NUM(struct relay_seen, BOOL, found),
-    IPC_NUM(struct relay_seen, U32, attempts), IPC_NUM(struct relay_seen, U32, code),
-    IPC_TEXT(struct relay_seen, reply, 4096),  IPC_TEXT(struct relay_seen, host, 512),
-    IPC_TEXT(struct relay_seen, held, 512),    IPC_NUM(struct relay_seen, U32, unstored),
+    IPC_NUM(struct relay_seen, U32, err),
+    IPC_NUM(struct relay_seen, U64, messages),
+    IPC_NUM(struct relay_seen, I64, oldest),
+    IPC_NUM(struct relay_seen, BOOL, found),
+    IPC_NUM(struct relay_seen, U32, attempts),
+    IPC_NUM(struct relay_seen, U32, code),
+    IPC_TEXT(struct relay_seen, reply, 4096),
+    IPC_TEXT(struct relay_seen, host, 512),
+    IPC_TEXT(struct relay_seen, held, 512),
+    IPC_NUM(struct relay_seen, U32, unstored),
     IPC_TEXT(struct relay_seen, unstored_why, 1024),
 };
 static const struct ipc_shape relay_seen_shape = IPC_SHAPE(struct relay_seen, relay_seen_fields);

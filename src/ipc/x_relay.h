@@ -29,6 +29,7 @@ struct enqueue {
     uint8_t ret;    /* DSN: 0 not given, 1 FULL, 2 HDRS */
     bool eight_bit; /* BODY=8BITMIME */
     bool smtputf8;
+    bool junk;           /* the verdict: file it as junk */
     slice prefix;        /* header fields to put before the body */
     int64_t received_at; /* Unix ms */
     slice message_id;
@@ -48,12 +49,12 @@ struct relay_look {
 };
 
 struct relay_seen {
-    uint32_t err;      /* of the queue's database */
-    uint64_t messages; /* that wait */
-    int64_t oldest;    /* Unix ms; 0: none waits */
+    uint32_t err;       /* of the queue's database */
+    uint64_t messages;  /* that wait */
+    int64_t oldest;     /* Unix ms; 0: none waits */
     uint32_t unstored;  /* recipients of ours whose accounts could not take their mail when it was tried */
     slice unstored_why; /* what the last of them said */
-    bool found;        /* the message is still there; then of its first recipient: */
+    bool found;         /* the message is still there; then of its first recipient: */
     uint32_t attempts;
     uint32_t code;     /* of the last reply; 0: there was none */
     slice reply, host; /* verbatim, or our words when there was none */

@@ -2,7 +2,8 @@
 
 #include "base/hash.h"
 
-#define QUEUE_MESSAGE_FORMAT 1
+#define QUEUE_MESSAGE_FORMAT 2
+#define QUEUE_MESSAGE_FIRST  1 /* the same without its last field, junk; records of 0.1.0 */
 #define QUEUE_RCPT_FORMAT    0x81
 
 /* Against damage, not against forgers: the key is no secret. */
@@ -87,6 +88,7 @@ enum err queue_message_encode(const struct queue_message *m, struct buf *out)
     queue_put_slice(out, m->message_id);
     queue_put_slice(out, m->prefix);
     (void)buf_be64(out, m->body_bytes);
+    (void)buf_byte(out, m->junk);
     return queue_seal(out, begin);
 }
 
@@ -94,14 +96,16 @@ enum err queue_message_decode(slice record, struct queue_message *out)
 {
     struct queue_message m = *out;
     struct cursor c;
-    if (!queue_open(record, QUEUE_MESSAGE_FORMAT, &c) || !cursor_u64(&c, &m.connection) ||
+    bool first = queue_open(record, QUEUE_MESSAGE_FIRST, &c);
+    m.junk = false;
+    if ((!first && !queue_open(record, QUEUE_MESSAGE_FORMAT, &c)) || !cursor_u64(&c, &m.connection) ||
         !cursor_u64(&c, &m.account) || !queue_get_time(&c, &m.arrived) ||
         !queue_get_slice(&c, QUEUE_ADDRESS_MAX, &m.sender) ||
         !queue_get_slice(&c, QUEUE_ENVID_MAX, &m.envid) || !cursor_u8(&c, &m.ret) || m.ret > 2 ||
         !queue_get_bool(&c, &m.eight_bit) || !queue_get_bool(&c, &m.smtputf8) ||
         !queue_get_slice(&c, QUEUE_ID_MAX, &m.message_id) ||
         !queue_get_slice(&c, QUEUE_PREFIX_MAX, &m.prefix) || !cursor_u64(&c, &m.body_bytes) ||
-        !cursor_end(&c))
+        (!first && !queue_get_bool(&c, &m.junk)) || !cursor_end(&c))
         return ERR_CORRUPT;
     *out = m;
     return OK;

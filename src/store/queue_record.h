@@ -59,6 +59,7 @@ struct queue_message {
     slice envid;
     uint8_t ret;
     bool eight_bit, smtputf8;
+    bool junk; /* the verdict: an account of ours files it as junk */
     slice message_id;
     slice prefix;        /* header fields that go before the body */
     uint64_t body_bytes; /* without the prefix */

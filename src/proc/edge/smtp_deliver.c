@@ -127,6 +127,7 @@ static void queue_rest(struct message *m)
                           .ret = (uint8_t)m->mail.ret,
                           .eight_bit = m->mail.eight_bit,
                           .smtputf8 = m->mail.smtputf8,
+                          .junk = m->junk,
                           .received_at = m->received_at,
                           .message_id = m->message_id};
     struct buf prefix;

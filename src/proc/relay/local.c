@@ -123,6 +123,7 @@ static void local_hand_over(struct local *l, const struct rcpt_target *t)
                         .reverse_path = j->m.sender,
                         .recipient = j->rcpts[l->at].q.address,
                         .detail = t->detail,
+                        .junk = j->m.junk,
                         .received_at = j->m.arrived};
     int fd = -1;
     enum err e;

@@ -436,10 +436,38 @@ static void records_refuse_every_flip_and_every_cut(void **state)
     }
 }
 
+/* A queue written by the version before holds records without the junk mark: they are read. */
+static void records_of_the_first_format_are_read(void **state)
+{
+    struct sample s;
+    struct queue_message m = {.junk = true};
+    struct buf now, first;
+    slice bytes;
+    (void)state;
+    buf_init(&now, 4096);
+    buf_init(&first, 4096);
+    sample_init(&s, 1, 1, SLICE("body"));
+    s.m.junk = true;
+    assert_int_equal(queue_message_encode(&s.m, &now), OK);
+    assert_int_equal(queue_message_decode(buf_view(&now), &m), OK);
+    assert_true(m.junk);
+    bytes = slice_sub(buf_view(&now), 1, now.n - 8 - 1);
+    assert_int_equal(buf_byte(&first, 1), OK);
+    assert_int_equal(buf_append(&first, bytes), OK);
+    assert_int_equal(buf_be64(&first, queue_sum(buf_view(&first))), OK);
+    assert_int_equal(queue_message_decode(buf_view(&first), &m), OK);
+    assert_false(m.junk);
+    assert_slice(m.sender, "a@us.test");
+    assert_int_equal(m.body_bytes, 4);
+    buf_done(&now);
+    buf_done(&first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_message_is_the_same_after_opening_again),
+        cmocka_unit_test(records_of_the_first_format_are_read),
         cmocka_unit_test(adding_twice_is_adding_once),
         cmocka_unit_test(recipients_move_and_the_last_takes_the_message_along),
         cmocka_unit_test(a_list_is_written_whole_or_not_at_all),
