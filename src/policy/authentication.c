@@ -322,6 +322,8 @@ bool authentication_decide(const struct auth_results *r, const struct authentica
                r->dmarc.policy_domain.n && !find_forwarder(r, p)) {
         defer_unknown(v);
     }
+    if (p->odd_author && v->action == VERDICT_ACCEPT)
+        v->action = VERDICT_JUNK; /* DMARC's reason says why: who wrote it cannot be told (THREATS 20) */
     tell_envelope(&w, r);
     tell_message(&w, r);
     if (p->sends_nothing && r->dmarc.result == AUTH_NONE) {

@@ -4,9 +4,13 @@
  *     DMARC fail, policy reject       550 5.7.1, with words that say which domain and what to do
  *     DMARC fail, policy quarantine   junk
  *     DMARC temperror                 accepted; but 451 when the policy is known to be reject: then all that
- * is missing is an answer of the DNS, which the sender's next attempt gets, and to let it in meanwhile would
- * let anybody in who can make that domain's name servers slow everything else                 accepted with
- * its reasons. SPF alone, a list of addresses alone or a repeated signature alone never decides
+ *                                     is missing is an answer of the DNS, which the sender's next attempt
+ *                                     gets, and to let it in meanwhile would let anybody in who can make
+ *                                     that domain's name servers slow
+ *     an address in From that cannot
+ *     be looked at                    junk: somebody's program may show just that one as the author
+ *     everything else                 accepted with its reasons. SPF alone, a list of addresses alone or a
+ *                                     repeated signature alone never decides
  *
  * Overrides, each named in the reasons: a known forwarder (by its network, or by its name when iprev
  * confirmed it); an intact ARC chain all of whose sealers are trusted, by the server or by the domains of all
@@ -40,6 +44,7 @@ struct authentication_policy {
     size_t n_rcpts;
     bool rcpts_known;   /* false: rcpt_sealers was not looked up yet */
     bool sends_nothing; /* examination_sends_nothing() */
+    bool odd_author;    /* examination_odd_author() */
 };
 
 /* The numbers travel on channels. */

@@ -10,9 +10,10 @@ struct examination {
     struct arena *arena;
     struct dkim_verify *dkim;
     struct arc_verify *arc;
-    slice authors[DMARC_AUTHORS_MAX];
+    slice authors[DMARC_AUTHORS_MAX + 1]; /* the last one stands for those that are no domain */
     size_t n_authors;
-    slice no_author; /* why there is none, in words */
+    slice no_author; /* why not all of them could be looked at, or there is none, in words */
+    bool odd_author;
     slice local, domain;
     bool iprev_done, spf_done, dkim_done, arc_done, dmarc_done, body_done;
     bool sends_nothing;
@@ -45,6 +46,8 @@ static bool examination_author(struct examination *x, slice domain, bool *out_ok
 {
     struct mailbox m;
     struct dns_name name;
+    if (domain.n > 1 && domain.p[domain.n - 1] == '.')
+        domain.n--; /* no address has a final dot (RFC 5321 §4.1.2), but its reader would not see it */
     *out_ok = mailbox_make(SLICE("x"), domain, MAILBOX_UTF8, &m) == OK && !m.literal &&
               dns_name_parse(mailbox_domain(&m), &name) == OK && name.n;
     if (!*out_ok)
@@ -76,13 +79,23 @@ static bool examination_authors(struct examination *x, const struct mail_limits 
         addresses++;
         if (!examination_author(x, list.at[i].domain, &ok))
             return false;
-        if (!ok)
-            x->no_author = SLICE("the From field has an address without a usable domain");
+        if (ok)
+            continue;
+        x->no_author = x->n_authors == DMARC_AUTHORS_MAX
+                           ? SLICE("the From field has addresses in more domains than we look at")
+                           : SLICE("the From field has an address without a usable domain");
+        x->odd_author |= list.at[i].domain.n > 0 || x->n_authors > 0 || addresses > 1;
     }
     if (addresses == 0)
         x->no_author = SLICE("the From field has no address");
-    if (x->no_author.n)
-        x->n_authors = 0;
+    if (list.defects & MAIL_DEFECT_ADDRESS_MANY)
+        x->odd_author = true;
+    if (x->odd_author) {
+        if (x->no_author.n == 0)
+            x->no_author = SLICE("the From field has more addresses than we look at");
+        x->authors[x->n_authors++] =
+            SLICE(""); /* the others are judged all the same: the worst result wins */
+    }
     return true;
 }
 
@@ -216,7 +229,7 @@ static enum auth_step examination_dmarc(struct examination *x, struct dns_table 
     }
     s = dmarc_check(x->authors, x->n_authors, &x->r.spf, x->r.dkim, x->r.n_dkim, dns, x->arena, &x->r.dmarc);
     x->dmarc_done = s == AUTH_DONE;
-    if (x->dmarc_done && x->no_author.n)
+    if (x->dmarc_done && x->r.dmarc.result == AUTH_PERMERROR && x->no_author.n)
         x->r.dmarc.reason = x->no_author;
     return s;
 }
@@ -259,4 +272,9 @@ const struct auth_results *examination_results(const struct examination *x)
 bool examination_sends_nothing(const struct examination *x)
 {
     return x->sends_nothing;
+}
+
+bool examination_odd_author(const struct examination *x)
+{
+    return x->odd_author;
 }

@@ -10,7 +10,8 @@
  *     step                         until it does not say AUTH_WAIT; then results
  *
  * Invariants: 1. a result that is there never changes. 2. without a usable author (no From field, several, or
- * an address in it that has no domain) DMARC is permerror: nobody is taken at their word (THREATS 20).
+ * an address in it that has no domain) DMARC is permerror, or what the authors that can be looked at make of
+ * it when that is worse: nobody is taken at their word (THREATS 20).
  *
  * Limits: those of the evaluators; at most EXAMINATION_QUESTIONS questions make sense in one table. */
 #ifndef POSTHORN_POLICY_EXAMINATION_H
@@ -48,5 +49,8 @@ const struct auth_results *examination_results(const struct examination *x);
 /* After AUTH_DONE: does the domain that SPF was asked about say that it sends no mail at all ("v=spf1 -all"
  * and nothing else)? */
 bool examination_sends_nothing(const struct examination *x);
+/* Does From hold an address that cannot be looked at (no usable domain behind its "@", beside other
+ * addresses, or too many of them)? Somebody's program may show it as the author. */
+bool examination_odd_author(const struct examination *x);
 
 #endif

@@ -29,6 +29,13 @@ static bool header_check_has_long_field(slice block, const struct mail_limits *l
     return false;
 }
 
+/* A first line that begins with a blank continues whatever stands above it: what we put there ourselves, so
+ * that a stranger would write the end of our own field (THREATS 16). */
+static bool header_check_continues(slice block)
+{
+    return block.n && (block.p[0] == ' ' || block.p[0] == '\t');
+}
+
 void header_check(slice message, const struct mail_limits *limits, struct verdict *v,
                   struct header_checked *out)
 {
@@ -47,6 +54,9 @@ void header_check(slice message, const struct mail_limits *limits, struct verdic
             v, 550, SLICE("5.6.0"),
             SLICE("This message has more than one From field, so nobody could tell who wrote it; send it "
                   "with exactly one (RFC 5322, section 3.6)"));
+    if (header_check_continues(out->block))
+        verdict_reject(v, 550, SLICE("5.6.0"),
+                       SLICE("The header of this message begins with a blank, as if it continued something"));
     if (out->fields.defects & MAIL_DEFECT_HEADER_JUNK) {
         if (header_check_has_hole(out->block, limits))
             verdict_reject(

@@ -7,6 +7,7 @@
 #include "text/unpack.h"
 
 #define PROSE_MAX ((size_t)64 * 1024)
+#define TRIES_MAX 4 /* attachments that are unpacked: each may be 10 MB then, and a message holds hundreds */
 
 static const slice names_wanted[] = {SLICE_INIT(".xml"), SLICE_INIT(".json")};
 
@@ -206,7 +207,8 @@ static enum err take_attachments(struct taking *t)
 {
     struct err_detail *why = t->why, other;
     enum err first = ERR_NOT_FOUND;
-    for (size_t i = 0; i < t->mime->n; i++) {
+    unsigned tries = 0;
+    for (size_t i = 0; i < t->mime->n && tries < TRIES_MAX; i++) {
         const struct mime_part *p = &t->mime->parts[i];
         struct buf room CLEANUP(buf_done);
         slice bytes;
@@ -217,6 +219,7 @@ static enum err take_attachments(struct taking *t)
         e = decoded(t, p, &room, &bytes);
         if (!e && !is_report_bytes(bytes) && !is_report_type(p) && !is_report_name(t, p))
             continue;
+        tries++;
         if (!e)
             e = take_bytes(t, bytes);
         if (!e)

@@ -18,8 +18,10 @@ struct xml {
     bool begun;    /* something other than blanks came */
     bool element;  /* an element came */
     size_t depth, mistakes;
-    size_t quiet;    /* bytes since the last event */
-    uint8_t tail[4]; /* the beginning of a UTF-8 sequence */
+    size_t spaces;                   /* namespaces declared by the elements that are open */
+    uint8_t at_depth[XML_DEPTH_MAX]; /* how many of them by each */
+    size_t quiet;                    /* bytes since the last event */
+    uint8_t tail[4];                 /* the beginning of a UTF-8 sequence */
     size_t tail_n;
     size_t reason_n;
     char reason[REASON_MAX];
@@ -42,13 +44,21 @@ static void on_open(void *arg, const xmlChar *name, const xmlChar *prefix, const
                     const xmlChar **spaces, int n_attributes, int n_defaulted, const xmlChar **attributes)
 {
     struct xml *x = arg;
-    (void)prefix, (void)uri, (void)n_spaces, (void)spaces;
-    (void)n_attributes, (void)n_defaulted, (void)attributes;
+    (void)prefix, (void)uri, (void)spaces, (void)n_defaulted, (void)attributes;
     x->quiet = 0;
     x->element = true;
     if (x->over)
         return;
-    if (++x->depth > XML_DEPTH_MAX || !x->handler->open(x->arg, xml_name(name)))
+    /* libxml2 compares each attribute with those before it, and looks a prefix up among all the namespaces
+     * that are open: one tag may be that expensive, ten thousand may not (THREATS 6) */
+    if (++x->depth > XML_DEPTH_MAX || n_attributes > XML_ATTRIBUTES_MAX || n_spaces > XML_ATTRIBUTES_MAX ||
+        x->spaces + (size_t)n_spaces > XML_SPACES_MAX) {
+        xml_over(x, ERR_LIMIT);
+        return;
+    }
+    x->at_depth[x->depth - 1] = (uint8_t)n_spaces;
+    x->spaces += (size_t)n_spaces;
+    if (!x->handler->open(x->arg, xml_name(name)))
         xml_over(x, ERR_LIMIT);
 }
 
@@ -60,7 +70,7 @@ static void on_close(void *arg, const xmlChar *name, const xmlChar *prefix, cons
     if (x->over)
         return;
     if (x->depth > 0)
-        x->depth--;
+        x->spaces -= x->at_depth[--x->depth];
     if (!x->handler->close(x->arg, xml_name(name)))
         xml_over(x, ERR_LIMIT);
 }

@@ -2,7 +2,8 @@
  *
  * For documents that strangers send (THREATS 7, 26): no DTD (a DOCTYPE ends it at once), so no entities but
  * the five of XML itself; nothing is ever opened or fetched; bounds on depth, on the length of a tag or
- * comment, and on the different names used. A library of its own, so that only who reads XML links libxml2.
+ * comment, on attributes and namespaces, and on the different names used. A library of its own, so that only
+ * who reads XML links libxml2.
  *
  * Lenient, because real reporters are not careful: bytes that are no UTF-8 become U+FFFD and control
  * characters become blanks, whatever encoding the document claims; a broken tag is left out and reading goes
@@ -16,9 +17,11 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-#define XML_DEPTH_MAX    64
-#define XML_TOKEN_MAX    ((size_t)64 * 1024)
-#define XML_MISTAKES_MAX 1000
+#define XML_DEPTH_MAX      64
+#define XML_TOKEN_MAX      ((size_t)64 * 1024)
+#define XML_MISTAKES_MAX   1000
+#define XML_ATTRIBUTES_MAX 64  /* of one element, and as many namespaces */
+#define XML_SPACES_MAX     128 /* namespaces declared by elements that are open */
 
 struct xml;
 

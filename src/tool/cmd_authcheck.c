@@ -128,7 +128,8 @@ static void authcheck_policy(struct authcheck *c, struct authentication_policy *
     *out = (struct authentication_policy){.forwarders = c->forwarders,
                                           .sealers = c->sealers,
                                           .rcpts_known = true,
-                                          .sends_nothing = examination_sends_nothing(c->examination)};
+                                          .sends_nothing = examination_sends_nothing(c->examination),
+                                          .odd_author = examination_odd_author(c->examination)};
     for (size_t i = 0; i < conf->judge_count; i++) {
         slice text = slice_str(conf->judge[i].text);
         if (conf->judge[i].kind == CONF_ARC_SEALER)

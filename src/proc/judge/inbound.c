@@ -247,7 +247,8 @@ static void inbound_decide_all(struct job *j)
                                       .n_forwarders = j->judge->n_forwarders,
                                       .sealers = j->judge->sealers,
                                       .n_sealers = j->judge->n_sealers,
-                                      .sends_nothing = examination_sends_nothing(j->examination)};
+                                      .sends_nothing = examination_sends_nothing(j->examination),
+                                      .odd_author = examination_odd_author(j->examination)};
     bool failed = false;
     if (authentication_wants_rcpts(r, &p)) {
         j->of_house = true;

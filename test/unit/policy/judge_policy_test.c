@@ -40,6 +40,8 @@ static void mail_from_outside(void **state)
         {"just a body\r\n", 0, 0, ""},
         {"From a@b Sat Nov 22\r\nFrom: a@b\r\n\r\n", 0, 0, ""},
         {"Subject: nobody\r\n\r\n", 0, 0, ""},
+        {" continues our own field\r\nFrom: a@b\r\n\r\n", 0, 550, ""}, /* THREATS 16 */
+        {"\t; dmarc=pass\r\n\r\n", 0, 550, ""},
         {"", 0, 0, ""},
         {"\r\nFrom: a@b\r\nFrom: c@d\r\n", 0, 0, ""}, /* no header, all body */
     };

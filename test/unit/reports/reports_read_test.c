@@ -204,6 +204,24 @@ static void entities_and_depth_are_refused(void **state)
     while (deep.n < (size_t)1 << 20)
         buf_str(&deep, "0123456789abcdef");
     assert_int_equal(take(w, "Content-Type: text/xml", buf_view(&deep)), ERR_LIMIT);
+    buf_clear(&deep); /* each attribute is compared with all before it, so few are taken */
+    buf_str(&deep, "<feedback>");
+    for (int i = 0; i < 1000; i++) {
+        buf_str(&deep, "<a");
+        for (int k = 0; k < 1000; k++)
+            buf_print(&deep, " b%d=''", k);
+        buf_str(&deep, "/>");
+    }
+    assert_int_equal(take(w, "Content-Type: text/xml", buf_view(&deep)), ERR_LIMIT);
+    buf_clear(&deep); /* the same with namespaces, which add up over the elements that are open */
+    buf_str(&deep, "<feedback>");
+    for (int i = 0; i < 60; i++) {
+        buf_str(&deep, "<a");
+        for (int k = 0; k < 60; k++)
+            buf_print(&deep, " xmlns:b%d='c'", k);
+        buf_str(&deep, ">");
+    }
+    assert_int_equal(take(w, "Content-Type: text/xml", buf_view(&deep)), ERR_LIMIT);
     buf_clear(&deep);
     for (int i = 0; i < 100000; i++)
         buf_str(&deep, i ? "[" : "{\"policies\":[");
@@ -214,6 +232,21 @@ static void entities_and_depth_are_refused(void **state)
         buf_str(&deep, ",[]");
     buf_str(&deep, "]}");
     assert_int_equal(take(w, "Content-Type: application/json", buf_view(&deep)), ERR_LIMIT);
+}
+
+/* Of many attachments that are no report a few are unpacked: each costs as much as a report. */
+static void few_attachments_are_tried(void **state)
+{
+    struct world *w = *state;
+    for (int junk = 3; junk <= 4; junk++) {
+        struct buf m CLEANUP(buf_done);
+        buf_init(&m, 1 << 20);
+        for (int i = 0; i < junk; i++)
+            buf_str(&m, "--b\r\nContent-Type: text/xml\r\n\r\n<html><body>no report</body></html>\r\n");
+        buf_str(&m, "--b\r\nContent-Type: text/xml\r\n\r\n" HEAD RECORD "</feedback>\r\n--b--\r\n");
+        assert_int_equal(take(w, "Content-Type: multipart/mixed; boundary=b", buf_view(&m)),
+                         junk == 3 ? OK : ERR_SYNTAX);
+    }
 }
 
 static void many_records_are_bounded(void **state)
@@ -308,6 +341,7 @@ int main(void)
         T(careless_reports_are_read),
         T(what_is_no_report_is_said),
         T(entities_and_depth_are_refused),
+        T(few_attachments_are_tried),
         T(many_records_are_bounded),
         T(failure_reports),
         T(tls_reports),
