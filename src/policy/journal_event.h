@@ -105,6 +105,9 @@ enum { JOURNAL_BY_ADDRESS = 1, JOURNAL_BY_NAME = 2, JOURNAL_BY_PEER = 4 };
     X(RELEASED,       55, "released",           JOURNAL_BY_ADDRESS) \
     X(DROPPED,        56, "dropped",            JOURNAL_BY_ADDRESS) \
     X(RETRY_ASKED,    57, "retry_asked",        JOURNAL_BY_ADDRESS) \
+    /* DMARC reports of ours; an aggregate report's mail id is its own */ \
+    X(REPORT_SENT,    58, "report_sent",        JOURNAL_BY_ADDRESS) /* address: to whom, name: the domain it is about, text: which kind, number: messages */ \
+    X(REPORT_WITHHELD, 59, "report_withheld",   JOURNAL_BY_ADDRESS) /* address, name: as above, text: why */ \
     /* the house -- mail 0 */ \
     X(SERVER_READY,   64, "server_ready",       0)                  /* number: ms from start to ready */ \
     X(SERVER_STOPPING, 65, "server_stopping",   0)                  /* text: why */ \

@@ -394,6 +394,8 @@ static const struct {
     {JOURNAL_RELEASED, "It was released for %a{p by %p}."},
     {JOURNAL_DROPPED, "It was dropped from the queue for %a{p by %p}{t: %t}."},
     {JOURNAL_RETRY_ASKED, "Another attempt was asked for %a{p by %p}."},
+    {JOURNAL_REPORT_SENT, "A DMARC %t report{N on %N messages} in the name of %n was written to %a."},
+    {JOURNAL_REPORT_WITHHELD, "No DMARC report on %n went to %a: %t."},
     {JOURNAL_SERVER_READY, "The server is ready{N after %N ms}."},
     {JOURNAL_SERVER_STOPPING, "The server stops{t: %t}."},
     {JOURNAL_ROLE_STARTED, "The process %n started{N (%N)}{c; it had to be started %c times before}."},

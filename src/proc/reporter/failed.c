@@ -6,6 +6,7 @@
  * is a courtesy. Their reverse-path is empty (RFC 9991 §5), so nothing comes back. */
 #include "core/dmarc/dmarc_record.h"
 #include "core/reports/failure_write.h"
+#include "ipc/x_relay.h"
 #include "ipc/x_settings.h"
 #include "policy/domain_setting.h"
 #include "proc/reporter/dests.h"
@@ -45,7 +46,8 @@ static struct failed_count *count_of(struct reporter *r, slice domain)
     int64_t day = clock_unix() / MS_DAY;
     if (day != r->failed_day) {
         r->failed_day = day;
-        r->failed_today = r->n_failed_counts = 0;
+        r->failed_today = 0;
+        r->n_failed_counts = 0;
     }
     for (size_t i = 0; i < r->n_failed_counts; i++)
         if (r->failed_counts[i].hash == hash_slice(&r->seen_key, domain))
@@ -74,10 +76,19 @@ static bool may_send(struct reporter *r, slice domain, bool count)
 
 static void job_queued(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
-    (void)message, (void)fds, (void)n_fds;
-    if (e == OK)
-        ((struct failed_job *)arg)->reporter->failures_sent++;
-    job_end(arg);
+    struct failed_job *j = arg;
+    const struct queued *m = message;
+    (void)fds, (void)n_fds; /* none */
+    if (!e)
+        e = err_from_wire(m->err);
+    for (size_t i = 0; i < j->dests.n_to && !e; i++)
+        role_tell(j->reporter->role, (struct journal_event){.kind = JOURNAL_REPORT_SENT,
+                                                            .mail = j->m.mail_id,
+                                                            .address = j->dests.to[i],
+                                                            .name = j->m.policy_domain,
+                                                            .text = SLICE("failure")});
+    j->reporter->failures_sent += e == OK;
+    job_end(j);
 }
 
 static enum err job_write(const struct failed_job *j, const struct report_mail *mail, struct buf *out)
@@ -143,10 +154,10 @@ static void job_dests(void *arg)
     struct failed_job *j = arg;
     const struct dests *d = &j->dests;
     if (d->refused.n && !d->temporary)
-        role_tell(j->reporter->role, (struct journal_event){.kind = JOURNAL_TROUBLE,
+        role_tell(j->reporter->role, (struct journal_event){.kind = JOURNAL_REPORT_WITHHELD,
                                                             .mail = j->m.mail_id,
-                                                            .name = SLICE("DMARC report not sent"),
                                                             .address = d->refused,
+                                                            .name = j->m.policy_domain,
                                                             .text = d->why});
     if (d->n_to)
         job_send(j);

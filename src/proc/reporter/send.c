@@ -43,6 +43,7 @@ struct sender {
     struct dests dests;
     struct aggregate_writer writer;
     uint32_t rows;
+    uint64_t mail_id;
     char report_id[64], from[300], message_id[400];
     struct settled settled;
 };
@@ -127,8 +128,15 @@ static void send_queued(void *arg, enum err e, const void *message, int *fds, si
         return;
     }
     s->reporter->reports_sent++;
-    for (size_t i = 0; i < s->dests.n_to; i++)
+    for (size_t i = 0; i < s->dests.n_to; i++) {
+        role_tell(s->reporter->role, (struct journal_event){.kind = JOURNAL_REPORT_SENT,
+                                                            .mail = s->mail_id,
+                                                            .address = s->dests.to[i],
+                                                            .name = in_hand(s)->policy_domain,
+                                                            .text = SLICE("aggregate"),
+                                                            .number = s->writer.messages});
         buf_print(&to, "%s%.*s", i ? ", " : "", SLICE_FMT(s->dests.to[i]));
+    }
     send_settle(s, SETTLED_SENT, buf_view(&to));
 }
 
@@ -205,9 +213,10 @@ static void send_message(struct sender *s)
 {
     struct buf gzip CLEANUP(buf_done) = {.max = MAIL_MAX / 2}, mail CLEANUP(buf_done) = {.max = MAIL_MAX};
     enum err e = send_write(s, &gzip, &mail);
+    s->mail_id = mail_id_next(&s->reporter->ids, clock_unix());
     if (!e)
-        e = send_mail(s->reporter, mail_id_next(&s->reporter->ids, clock_unix()), slice_str(s->from),
-                      s->dests.to, s->dests.n_to, slice_str(s->message_id), buf_view(&mail), send_queued, s);
+        e = send_mail(s->reporter, s->mail_id, slice_str(s->from), s->dests.to, s->dests.n_to,
+                      slice_str(s->message_id), buf_view(&mail), send_queued, s);
     if (e == ERR_NOT_FOUND)
         send_settle(s, SETTLED_NOBODY, SLICE("larger than any of its receivers takes"));
     else if (e && err_kind(e) == ERR_KIND_TEMPORARY)
@@ -278,9 +287,9 @@ static void send_dests(void *arg)
     const struct dests *d = &s->dests;
     bool late = clock_unix() > period_end(s) + GIVE_UP_MS;
     if (d->refused.n && (!d->temporary || late))
-        role_tell(s->reporter->role, (struct journal_event){.kind = JOURNAL_TROUBLE,
-                                                            .name = SLICE("DMARC report not sent"),
+        role_tell(s->reporter->role, (struct journal_event){.kind = JOURNAL_REPORT_WITHHELD,
                                                             .address = d->refused,
+                                                            .name = in_hand(s)->policy_domain,
                                                             .text = d->why});
     if (d->temporary && !late && d->n_to == 0) {
         send_later(s, "the DNS does not say whether its receivers want it");

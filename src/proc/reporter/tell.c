@@ -32,6 +32,7 @@ static const struct {
 } tell_steps[] = {
     {REPORT_ASK_ORGS, false},   {REPORT_ASK_SOURCES, false}, {REPORT_ASK_ORGS, true},
     {REPORT_ASK_SOURCES, true}, {REPORT_ASK_TLS, false},     {REPORT_ASK_FAILURES, false},
+    {REPORT_ASK_SENT, false},
 };
 
 /* A source whose name was asked for. */
@@ -65,7 +66,8 @@ struct tell {
     size_t n_tls;
     struct report_words_failure *failures;
     size_t n_failures;
-    struct buf json; /* the rows, one behind the other */
+    uint64_t sent, sent_messages; /* reports of ours */
+    struct buf json;              /* the rows, one behind the other */
     uint32_t at[TELL_ROWS + 1];
     size_t n_rows;
 };
@@ -173,6 +175,24 @@ static void tell_line(void *arg, const struct report_line *line)
     row_end(t);
 }
 
+/* What we told others of their mail to this domain. */
+static void tell_sent(struct tell *t)
+{
+    char text[256];
+    struct buf *b;
+    if (t->sent == 0)
+        return;
+    (void)snprintf(text, sizeof text,
+                   "This server sent %llu report%s on %llu message%s that came to the domain.",
+                   (unsigned long long)t->sent, t->sent == 1 ? "" : "s", (unsigned long long)t->sent_messages,
+                   t->sent_messages == 1 ? "" : "s");
+    b = row_begin(t, "sent");
+    put_text(b, "text", slice_str(text));
+    put_number(b, "reports", t->sent);
+    put_number(b, "messages", t->sent_messages);
+    row_end(t);
+}
+
 static void tell_tables(struct tell *t)
 {
     static const char *const kinds[] = {"aggregate", "failure", "tls"};
@@ -206,6 +226,7 @@ static void tell_words(struct tell *t)
     if (t->first)
         s.watched_days = (unsigned)size_min((size_t)((t->now - t->first) / MS_DAY + 1), WATCH_DAYS);
     report_words(&s, tell_line, t);
+    tell_sent(t);
     tell_tables(t);
     tell_row(t, 0); /* there is always a total */
 }
@@ -341,6 +362,8 @@ static void tell_page(void *arg, enum err e, const void *message, int *fds, size
     }
     fine =
         keep_orgs(t, p, watch) && keep_sources(t, p, watch ? &t->watched : &t->sources) && keep_others(t, p);
+    t->sent += p->sent;
+    t->sent_messages += p->sent_messages;
     n = p->n_orgs + p->n_sources + p->n_tls + p->n_failures;
     t->from += n;
     if (!fine) {
