@@ -1,8 +1,9 @@
-"""A load on a house while something is done to it: clients that deliver and clients that read, and a book of what was
-promised. Senders note every message that was answered 250; readers note every answer that is not one a client can
-live with. verify() then looks at the mailboxes: each promised message is there exactly once for each recipient, each
-other one at most once."""
+"""A load on a house while something is done to it: clients that deliver, that send reports to dmarc-reports@ and that read,
+and a book of what was promised. Senders note every message that was answered 250; readers note every answer that is not one
+a client can live with. verify() then looks at the mailboxes: each promised message is there exactly once for each recipient,
+each other one at most once; with signed, what was submitted carries our signature. Each promised report is counted once."""
 import collections
+import gzip
 import imaplib
 import random
 import re
@@ -11,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from email.message import EmailMessage
 
 from harness.house import Failure, wait_for
 
@@ -19,9 +21,30 @@ GONE = (ConnectionError, socket.timeout, smtplib.SMTPServerDisconnected, ssl.SSL
         TimeoutError)
 
 
+def report_mail(number, domain):
+    """A DMARC aggregate report of one organisation on one message of its own source, as mail."""
+    end = int(time.time()) - 86400
+    xml = (f'<?xml version="1.0"?><feedback><report_metadata><org_name>org{number}.example</org_name><email>r@far.test</email>'
+           f"<report_id>load-{number}</report_id><date_range><begin>{end - 86400}</begin><end>{end}</end></date_range>"
+           f"</report_metadata><policy_published><domain>{domain}</domain><p>none</p></policy_published><record><row>"
+           f"<source_ip>198.51.100.7</source_ip><count>1</count><policy_evaluated><disposition>none</disposition>"
+           f"<dkim>fail</dkim><spf>fail</spf></policy_evaluated></row><identifiers><header_from>{domain}</header_from>"
+           "</identifiers><auth_results><spf><domain>x.example</domain><result>none</result></spf></auth_results></record></feedback>")
+    m = EmailMessage()
+    m["From"] = "report@far.test"
+    m["To"] = f"dmarc-reports@{domain}"
+    m["Subject"] = f"Report Domain: {domain}"
+    m.set_content("This is a report.")
+    m.add_attachment(gzip.compress(xml.encode()), maintype="application", subtype="gzip", filename="r.xml.gz")
+    return m.as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
 class Load:
-    def __init__(self, house, senders=3, readers=2, recipients=("alice", "bob"), size=2000, submitters=1):
+    def __init__(self, house, senders=3, readers=2, recipients=("alice", "bob"), size=2000, submitters=1, reporters=0, signed=False):
         self.house = house
+        self.signed = signed  # what is submitted must be
+        self.reports = set()  # numbers of those answered for
+        self.offered_reports = 0
         self.recipients = [f"{r}@{house.domain}" for r in recipients]
         self.size = size
         self.lock = threading.Lock()
@@ -32,6 +55,7 @@ class Load:
         self.ending = threading.Event()
         self.threads = [threading.Thread(target=self.sender, args=(i, False), daemon=True) for i in range(senders)]
         self.threads += [threading.Thread(target=self.sender, args=(100 + i, True), daemon=True) for i in range(submitters)]
+        self.threads += [threading.Thread(target=self.reporter, daemon=True) for _ in range(reporters)]
         self.threads += [threading.Thread(target=self.reader, args=(i,), daemon=True) for i in range(readers)]
 
     def __enter__(self):
@@ -100,6 +124,31 @@ class Load:
             self.promised[mark] = [w for w in wanted if w not in refused]
         self.counts["sender: kept"] += 1
 
+    def reporter(self):
+        while not self.ending.is_set():
+            with self.lock:
+                number = self.offered_reports = self.offered_reports + 1
+            message = report_mail(number, self.house.domain)
+            while not self.ending.is_set():  # the same one again, as a queue would
+                try:
+                    c = self.house.smtp(timeout=30)
+                    c.sendmail("report@far.test", [f"dmarc-reports@{self.house.domain}"], message)
+                    with self.lock:
+                        self.reports.add(number)
+                    self.counts["reports: kept"] += 1
+                    c.quit()
+                except smtplib.SMTPResponseException as e:
+                    self.refused(e.smtp_code, e.smtp_error)
+                except smtplib.SMTPRecipientsRefused as e:
+                    for code, text in e.recipients.values():
+                        self.refused(code, text)
+                except (*GONE, OSError, smtplib.SMTPException):
+                    self.counts["reports: connection lost"] += 1
+                if number in self.reports:
+                    break
+                self.ending.wait(0.05)
+            self.ending.wait(0.1)  # they are few
+
     # --- readers
 
     def reader(self, number):
@@ -167,7 +216,27 @@ class Load:
                     self.is_wrong(f"{mark} is there {n} times for {r}")
                 if mark not in self.offered:
                     self.is_wrong(f"{mark} was never sent")
+        if self.offered_reports:
+            self.verify_reports()
+        if self.signed:
+            self.verify_signed()
         if self.wrong:
             raise Failure(f"{len(self.wrong)} things went wrong: {self.wrong[:10]}; {dict(self.counts)}")
         print(f"{len(self.promised)} messages kept; {dict(sorted(self.counts.items()))}", flush=True)
         return len(self.promised)
+
+    def verify_reports(self):
+        """Those answered 250 are counted once, however often they came; one that was not answered may be."""
+        told = self.house.tool("reports", self.house.domain).stdout
+        found = re.search(r"([\d,]+) organisations? reported ([\d,]+) message", told)
+        organisations, messages = (int(n.replace(",", "")) for n in found.groups()) if found else (0, 0)
+        if not len(self.reports) <= organisations <= self.offered_reports or messages != organisations:
+            self.is_wrong(f"{len(self.reports)} reports were taken, {self.offered_reports} were sent, but: {told}")
+
+    def verify_signed(self):
+        """No fault makes mail of ours go out without its signatures."""
+        for r in self.recipients:
+            for m in self.house.mailbox(r, what="BODY.PEEK[HEADER.FIELDS (SUBJECT DKIM-SIGNATURE)]"):
+                mark = re.search(rb"mark-(\d+)-\d+-end", m)
+                if mark and int(mark.group(1)) >= 100 and m.count(b"d=" + self.house.domain.encode()) < 2:
+                    self.is_wrong(f"{mark.group(0).decode()} was submitted and lacks a signature: {m!r}")
