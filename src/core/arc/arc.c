@@ -179,7 +179,10 @@ static enum auth_step arc_check_message_as(struct arc_verify *v, const struct ar
         return AUTH_DONE;
     }
     dkim_header_hash_begin(&v->header, header);
-    dkim_fields_hash(&v->fields, s->h, &v->header);
+    if (!dkim_fields_hash(&v->fields, s->h, &v->header)) {
+        out->why = SLICE("it signs more of the header than is looked at");
+        return AUTH_DONE;
+    }
     dkim_header_hash_signature(&v->header, s->ams_signature.raw, s->ams_signature.b);
     return arc_check(v, &s->ams_signature, dns, cache, out);
 }

@@ -65,6 +65,9 @@ void dkim_header_hash_done(struct dkim_header_hash *h);
 
 #define DKIM_FIELDS_MAX 1000 /* of a header block that is looked at */
 #define DKIM_NAMES_MAX  250  /* in one h= */
+/* Octets of fields that are hashed for all signatures of a message together. A header may have 10 MB, and ten
+ * signatures would have all of it hashed ten times: a second's work for one message (THREATS 6). */
+#define DKIM_HASHED_MAX ((size_t)2 << 20)
 
 struct dkim_field {
     slice name; /* as written */
@@ -78,6 +81,7 @@ struct dkim_fields {
     size_t n;
     uint32_t chain[64]; /* lowest field of each chain, plus 1 */
     uint32_t stamp;
+    size_t hashed;      /* octets, against DKIM_HASHED_MAX */
     const char *defect; /* NULL, or why no signature over this block can be valid (THREATS 22) */
 };
 
@@ -91,8 +95,9 @@ void dkim_fields_begin(struct dkim_fields *f);
 /* The lowest field of that name that was not taken since; takes it. NULL: there is no more, the name counts
  * as an empty string (RFC 6376 §5.4.2). */
 const struct dkim_field *dkim_fields_take(struct dkim_fields *f, slice name);
-/* Hashes the fields that h= names (RFC 6376 §3.7), in its order. */
-void dkim_fields_hash(struct dkim_fields *f, slice h, struct dkim_header_hash *hash);
+/* Hashes the fields that h= names (RFC 6376 §3.7), in its order. False: with those hashed before it would be
+ * more than DKIM_HASHED_MAX; the hash is good for nothing then. */
+NODISCARD bool dkim_fields_hash(struct dkim_fields *f, slice h, struct dkim_header_hash *hash);
 
 /* --- signature.c: what the tags of a signature may be. Each fills *out and returns NULL, or returns why not,
  * in words (static memory) --- */

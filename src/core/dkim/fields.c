@@ -92,14 +92,19 @@ const struct dkim_field *dkim_fields_take(struct dkim_fields *f, slice name)
     return NULL;
 }
 
-void dkim_fields_hash(struct dkim_fields *f, slice h, struct dkim_header_hash *hash)
+bool dkim_fields_hash(struct dkim_fields *f, slice h, struct dkim_header_hash *hash)
 {
     struct tag_items it = tag_items(h);
     slice name;
     dkim_fields_begin(f);
     while (tag_items_next(&it, ':', &name)) {
         const struct dkim_field *field = dkim_fields_take(f, name);
-        if (field)
-            dkim_header_hash_field(hash, field->raw);
+        if (!field)
+            continue;
+        if (field->raw.n > DKIM_HASHED_MAX - f->hashed)
+            return false;
+        f->hashed += field->raw.n;
+        dkim_header_hash_field(hash, field->raw);
     }
+    return true;
 }

@@ -205,7 +205,8 @@ static enum err sign_prepare(struct dkim_sign *s, struct sign_key *k, slice body
     if (e || !arena_dup(s->arena, buf_view(&value), &k->value))
         return ERR_LIMIT;
     dkim_header_hash_begin(&s->header, DKIM_RELAXED);
-    dkim_fields_hash(&s->fields, s->names, &s->header);
+    if (!dkim_fields_hash(&s->fields, s->names, &s->header))
+        return ERR_LIMIT;
     dkim_header_hash_signature(&s->header, buf_view(&field), slice_of(NULL, 0));
     dkim_header_hash_end(&s->header, k->digest);
     return OK;

@@ -126,7 +126,10 @@ static enum auth_result verify_signature(struct dkim_verify *v, struct dkim_sign
 {
     uint8_t digest[DIGEST_SHA256_SIZE];
     dkim_header_hash_begin(&v->header, s->header_canon);
-    dkim_fields_hash(&v->fields, s->h, &v->header);
+    if (!dkim_fields_hash(&v->fields, s->h, &v->header)) {
+        *out_reason = SLICE("it signs more of the header than is looked at");
+        return AUTH_POLICY;
+    }
     dkim_header_hash_signature(&v->header, s->raw, s->b);
     dkim_header_hash_end(&v->header, digest);
     return dkim_key_check(cache, key, digest, s->signature, v->arena, &s->result.key_bits, out_reason);

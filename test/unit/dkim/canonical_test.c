@@ -251,7 +251,7 @@ static void test_select(void **state)
     assert_int_equal(dkim_fields_count(&f, SLICE("a")), 3);
     for (int again = 0; again < 2; again++) {
         dkim_header_hash_begin(&h, DKIM_RELAXED);
-        dkim_fields_hash(&f, SLICE("a : A:from:b:none:b:a:a:a"), &h);
+        assert_true(dkim_fields_hash(&f, SLICE("a : A:from:b:none:b:a:a:a"), &h));
         dkim_header_hash_end(&h, x);
         hash_text(SLICE("a:4\r\na:3\r\nfrom:x\r\nb:2\r\na:1\r\n"), y);
         assert_memory_equal(x, y, sizeof(x));

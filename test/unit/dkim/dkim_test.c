@@ -331,6 +331,34 @@ static void test_l(void **state)
     assert_changed(buf_view(&m), AUTH_POLICY, "l= is not accepted");
 }
 
+/* Ten signatures over a header of megabytes: a few of them are looked at. */
+static void test_long_header(void **state)
+{
+    struct buf m CLEANUP(buf_done), text CLEANUP(buf_done), all CLEANUP(buf_done);
+    struct dkim_form form = form_of("v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.org; s=e" H);
+    (void)state;
+    buf_init(&text, 1 << 20);
+    buf_init(&m, 1 << 20);
+    buf_init(&all, 1 << 20);
+    form.header = form.body = DKIM_RELAXED;
+    assert_int_equal(buf_str(&text, "From: a@example.org\r\nTo: b\r\nSubject:"), OK);
+    while (text.n < DKIM_HASHED_MAX / 4)
+        assert_int_equal(buf_str(&text, " a word and a word and a word\r\n"), OK);
+    assert_int_equal(buf_str(&text, "\r\nbody\r\n"), OK);
+    dkim_kit_sign(&kit, &form, buf_view(&text), SIZE_MAX, &m);
+    size_t end = slice_find(buf_view(&m), SLICE("From:"));
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(buf_append(&all, slice_sub(buf_view(&m), 0, end)), OK);
+    assert_int_equal(buf_append(&all, buf_view(&m)), OK);
+    dkim_kit_verify(&kit, buf_view(&all), 0, KIT_NOW);
+    assert_int_equal(kit.n, DKIM_SIGNATURES_MAX);
+    for (size_t i = 0; i < kit.n; i++) {
+        assert_int_equal(kit.results[i].result, i < 3 ? AUTH_PASS : AUTH_POLICY);
+        if (i >= 3)
+            assert_slice(kit.results[i].reason, "it signs more of the header than is looked at");
+    }
+}
+
 static void test_many(void **state)
 {
     struct buf m CLEANUP(buf_done), all CLEANUP(buf_done);
@@ -543,12 +571,14 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms),        cmocka_unit_test(test_tags),
-                                       cmocka_unit_test(test_names),        cmocka_unit_test(test_records),
-                                       cmocka_unit_test(test_records_more), cmocka_unit_test(test_short_key),
-                                       cmocka_unit_test(test_changes),      cmocka_unit_test(test_l),
-                                       cmocka_unit_test(test_many),         cmocka_unit_test(test_waits),
-                                       cmocka_unit_test(test_caps),         cmocka_unit_test(test_cache),
-                                       cmocka_unit_test(test_rfc8463),      cmocka_unit_test(test_rfc6376)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forms),        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_records_more), cmocka_unit_test(test_short_key),
+        cmocka_unit_test(test_changes),      cmocka_unit_test(test_l),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_long_header),
+        cmocka_unit_test(test_waits),        cmocka_unit_test(test_caps),
+        cmocka_unit_test(test_cache),        cmocka_unit_test(test_rfc8463),
+        cmocka_unit_test(test_rfc6376)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
