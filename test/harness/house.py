@@ -127,14 +127,16 @@ class House:
     domain = "demo.test"
 
     def __init__(self, accounts=("alice", "bob"), config="", resolver=None, services=None, data=None, folder=None,
-                 plaintext=("submission", "imap"), nofile=None, build=None):
+                 plaintext=("submission", "imap"), nofile=None, build=None, watch_ms=None):
         """accounts: local parts in demo.test, or whole addresses. config: lines added to the file. resolver: an
         address@port to forward DNS to; without one, a port where nobody answers. services: {service: port}. nofile: how many
-        descriptors each process may have. build: another build folder than BUILD."""
+        descriptors each process may have. build: another build folder than BUILD. watch_ms: how often the supervisor looks
+        for roles that hang."""
         self.build = build or BUILD
         if not os.path.exists(os.path.join(self.build, "posthorn-supervisor")):
             raise Failure(f"there is no server in {self.build}: build one, or say where with POSTHORN_BUILD")
         self.nofile = nofile
+        self.watch = [] if watch_ms is None else ["--watch-ms", str(watch_ms)]
         self.accounts = [a if "@" in a else f"{a}@{self.domain}" for a in accounts]
         self.own_folder = folder is None
         self.folder = folder or tempfile.mkdtemp(prefix="posthorn-test-")
@@ -187,7 +189,7 @@ class House:
         def limits():
             resource.setrlimit(resource.RLIMIT_NOFILE, (self.nofile, self.nofile))
         self.process = subprocess.Popen([os.path.join(self.build, "posthorn-supervisor"), "--config", self.config_path,
-                                         "--ready-fd", str(say)], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                         "--ready-fd", str(say), *self.watch], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         pass_fds=[say], start_new_session=True, preexec_fn=limits if self.nofile else None,
                                         env=self.environment())
         os.close(say)

@@ -4,6 +4,7 @@
 #include "ipc/control.h"
 #include "ipc/role.h"
 #include "ipc/x_journal.h"
+#include "proc/supervisor/watch.h"
 #include "proc/supervisor/wiring.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -42,6 +43,8 @@ struct member {
     unsigned restarts;
     time_ms backoff, started_mono, started_unix;
     struct loop_timer restart;
+    struct watched watched;
+    bool asked;                 /* its answer to this status round is out */
     struct control_fact *facts; /* of the last status round; one arena for all */
     size_t n_facts;
 };
@@ -62,6 +65,7 @@ struct house {
     time_ms started_mono, started_unix;
     unsigned drain_stage;
     struct loop_timer drain_limit;
+    struct watch watch;
     /* one status round at a time */
     struct house_asker asker;
     size_t status_pending;
@@ -141,6 +145,7 @@ static void house_facts(void *arg, enum err e, const void *message, int *fds, si
     const struct control_facts *m = message;
     struct house *h = k->house;
     (void)fds, (void)n_fds;
+    k->asked = false;
     if (!e) {
         k->facts = ARENA_ARRAY(&h->status_arena, m->n_facts, struct control_fact);
         for (size_t i = 0; k->facts && i < m->n_facts; i++)
@@ -154,7 +159,7 @@ static void house_facts(void *arg, enum err e, const void *message, int *fds, si
 
 static void house_ask_status(struct house *h, struct chan *asker, uint64_t id)
 {
-    if (h->asker.chan) {
+    if (h->asker.chan || h->status_pending) {
         struct control_house busy = {0};
         IGNORE_RESULT(chan_reply(asker, id, CONTROL_HOUSE, &busy, NULL, 0), "directory asks again");
         return;
@@ -164,11 +169,48 @@ static void house_ask_status(struct house *h, struct chan *asker, uint64_t id)
     for (size_t i = 0; i < h->n_members; i++) {
         struct member *k = &h->members[i];
         if (k->state == MEMBER_READY && chan_call(k->control, CONTROL_STATUS, NULL, NULL, 0,
-                                                  loop_now(h->loop) + 1000, house_facts, k) == OK)
+                                                  loop_now(h->loop) + 1000, house_facts, k) == OK) {
             h->status_pending++;
+            k->asked = true;
+        }
     }
     if (--h->status_pending == 0)
         house_answer_status(h);
+}
+
+/* The channel of a role that died is freed, and with it the call that would have ended the round. */
+static void house_no_facts(struct member *k)
+{
+    if (k->asked)
+        house_facts(k, ERR_CLOSED, NULL, NULL, 0);
+}
+
+/* ---- the watch ---- */
+
+static void house_watch_news(void *member, enum watch_news news)
+{
+    struct member *m = member;
+    char text[160];
+    switch (news) {
+    case WATCH_SILENT:
+        log_warning("%s.%u (process %d) does not answer; if it goes on so it is killed and started again",
+                    role_name(m->role), m->index, (int)m->pid);
+        break;
+    case WATCH_BACK:
+        log_info("%s.%u (process %d) answers again", role_name(m->role), m->index, (int)m->pid);
+        break;
+    case WATCH_HANGS:
+        (void)snprintf(text, sizeof text,
+                       "%s.%u (process %d) runs but answered nothing three times in a row; it is killed and "
+                       "started again",
+                       role_name(m->role), m->index, (int)m->pid);
+        log_error("%s", text);
+        house_tell(m->house, (struct journal_event){.kind = JOURNAL_TROUBLE,
+                                                    .name = slice_str(role_name(m->role)),
+                                                    .text = slice_str(text)});
+        IGNORE_RESULT(kill(m->pid, SIGKILL), "it may be gone");
+        break;
+    }
 }
 
 /* ---- readiness ---- */
@@ -217,8 +259,10 @@ static void house_control(void *arg, struct chan *c, uint16_t type, uint64_t id,
     (void)fds, (void)n_fds;
     switch (type) {
     case CONTROL_READY:
-        if (m->state == MEMBER_STARTING)
+        if (m->state == MEMBER_STARTING) {
             m->state = MEMBER_READY;
+            watch_ready(&m->watched, c);
+        }
         house_check_ready(h);
         break;
     case CONTROL_FAILED: {
@@ -250,8 +294,10 @@ static void house_control_closed(void *arg, struct chan *c, enum err e)
     }
     if (m->house->asker.chan == c)
         m->house->asker.chan = NULL;
-    if (m->control == c)
+    if (m->control == c) {
+        watch_gone(&m->watched);
         m->control = NULL;
+    }
     chan_free(c);
 }
 
@@ -586,6 +632,7 @@ static void house_drain_next(struct house *h)
             if (m->state != MEMBER_ENDING) {
                 struct control_drain d = {(uint32_t)left};
                 m->state = MEMBER_ENDING;
+                watch_gone(&m->watched);
                 house_send(m, CONTROL_DRAIN, &d, -1);
                 if (!m->control)
                     IGNORE_RESULT(kill(m->pid, SIGKILL), "it may be gone");
@@ -633,8 +680,10 @@ static void house_member_died(struct member *m, int status)
         (void)snprintf(how, sizeof how, "exit status %d", WEXITSTATUS(status));
     if (h->asker.chan == m->control)
         h->asker.chan = NULL;
+    watch_gone(&m->watched);
     chan_free(m->control);
     m->control = NULL;
+    house_no_facts(m);
     if (!h->ending) {
         log_warning("%s.%u (process %d) ended with %s and is started again", role_name(m->role), m->index,
                     (int)m->pid, how);
@@ -670,6 +719,7 @@ static void house_add(struct house *h, enum role role, unsigned index)
     struct member *m = &h->members[h->n_members++];
     *m = (struct member){.house = h, .role = role, .index = index};
     loop_timer_init(h->loop, &m->restart, house_restart, m);
+    watch_add(&h->watch, &m->watched, m);
 }
 
 /* A role that has nothing to do is not started. */
@@ -691,7 +741,7 @@ static void house_people(struct house *h)
         house_add(h, ROLE_EDGE, i);
 }
 
-int house_run(struct ground *g, int ready_fd)
+int house_run(struct ground *g, int ready_fd, time_ms watch_ms)
 {
     static struct house house;
     struct house *h = &house;
@@ -700,6 +750,7 @@ int house_run(struct ground *g, int ready_fd)
     arena_init(&h->status_arena, "status", (size_t)1 << 20);
     h->loop = loop_new();
     loop_timer_init(h->loop, &h->drain_limit, house_kill_all, h);
+    watch_init(&h->watch, h->loop, watch_ms, house_watch_news);
     loop_signal(h->loop, SIGCHLD, house_reap, h);
     loop_signal(h->loop, SIGTERM, house_end, h);
     loop_signal(h->loop, SIGINT, house_end, h);

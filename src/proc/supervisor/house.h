@@ -7,7 +7,8 @@
  *   ending   was told to drain
  * When a role goes down, every channel it had is dead; when it comes up, new ones are made for each of its
  * wires whose other end runs, and the other ends are handed out. Back-off doubles from 100 ms to 10 s and
- * starts again after five seconds of work. */
+ * starts again after five seconds of work. A role that hangs is found by the watch and killed, and so starts
+ * again. */
 #ifndef POSTHORN_PROC_SUPERVISOR_HOUSE_H
 #define POSTHORN_PROC_SUPERVISOR_HOUSE_H
 
@@ -16,8 +17,8 @@
 
 #include <stddef.h>
 
-/* Runs the house until it was asked to end. ready_fd: gets "ready\n" once, -1: nobody asks. The exit status
- * for main(). */
-int house_run(struct ground *g, int ready_fd);
+/* Runs the house until it was asked to end. ready_fd: gets "ready\n" once, -1: nobody asks. watch_ms: how
+ * long a round of the watch is, 0: nobody is watched. The exit status for main(). */
+int house_run(struct ground *g, int ready_fd, time_ms watch_ms);
 
 #endif

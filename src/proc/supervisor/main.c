@@ -1,7 +1,9 @@
-/* posthorn-supervisor --config FILE [--ready-fd N]: started by `posthorn serve`. */
+/* posthorn-supervisor --config FILE [--ready-fd N] [--watch-ms N]: started by `posthorn serve`. --watch-ms is
+ * for tests, and with 0 for whoever stops a role in a debugger. */
 #include "conf/conf_file.h"
 #include "proc/supervisor/ground.h"
 #include "proc/supervisor/house.h"
+#include "proc/supervisor/watch.h"
 #include "sys/log.h"
 
 #include <stdio.h>
@@ -22,10 +24,12 @@ int main(int argc, char **argv)
     static struct ground ground;
     struct err_detail detail = {""};
     const char *file = NULL;
-    uint32_t ready_fd = UINT32_MAX;
+    uint32_t ready_fd = UINT32_MAX, watch_ms = WATCH_MS;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--config") == 0)
             file = argv[i + 1];
+        else if (strcmp(argv[i], "--watch-ms") == 0 && slice_u32(slice_str(argv[i + 1]), &watch_ms))
+            continue;
         else if (strcmp(argv[i], "--ready-fd") != 0 || !slice_u32(slice_str(argv[i + 1]), &ready_fd))
             return supervisor_usage();
     }
@@ -42,5 +46,5 @@ int main(int argc, char **argv)
         log_error("%s", detail.text);
         return 1;
     }
-    return house_run(&ground, ready_fd == UINT32_MAX ? -1 : (int)ready_fd);
+    return house_run(&ground, ready_fd == UINT32_MAX ? -1 : (int)ready_fd, watch_ms);
 }
