@@ -270,7 +270,7 @@ static void inbound_decide_all(struct job *j)
         return;
     }
     j->judged = true;
-    if (!inbound_is_report(j)) {
+    if (j->verdict.action != VERDICT_DEFER && !inbound_is_report(j)) { /* what is deferred comes again */
         inbound_report(j);
         inbound_failed(j);
     }

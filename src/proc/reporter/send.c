@@ -58,12 +58,13 @@ static const struct owed *in_hand(const struct sender *s)
 
 static void send_release(struct sender *s)
 {
+    bool large = s->writer.xml.n > SETTLE_BYTES;
     dests_forget(&s->dests);
-    if (s->writer.xml.n > SETTLE_BYTES)
-        settle();
     aggregate_writer_done(&s->writer);
     s->writer = (struct aggregate_writer){0};
     arena_reset(&s->work);
+    if (large)
+        settle();
 }
 
 /* The next one; pause: after a message, so that a minute has REPORTS_A_MINUTE at most. */
@@ -416,6 +417,7 @@ static void send_ask(struct sender *s, const struct owed *after)
 {
     struct owed_ask m = {.until = (clock_unix() - LATE_MS) / MS_SECOND - s->reporter->period_s};
     enum err e;
+    m.begin = m.until - (GIVE_UP_MS + MS_DAY) / MS_SECOND; /* what is older was given up */
     if (after) {
         m.begin = after->begin;
         m.policy_domain = after->policy_domain;

@@ -210,13 +210,143 @@ static void what_we_judged_adds_up(void **state)
     begin_file(90, 1 << 28);
 }
 
+/* ---- what we owe */
+
+#define DAY0 (T0 / MS_DAY * 86400)
+
+static void judged(int64_t begin, slice policy_domain, slice to, slice record, uint8_t last, uint64_t count)
+{
+    uint8_t ip[16] = {[15] = last};
+    struct seen_row row = {.begin = begin,
+                           .author = policy_domain,
+                           .policy_domain = policy_domain,
+                           .envelope_to = to,
+                           .record = record,
+                           .source = slice_of(ip, sizeof ip),
+                           .count = count};
+    buf_clear(&rows);
+    assert_int_equal(report_rows_add(&rows, &seen_row_shape, &row), OK);
+    row.dmarc = 2; /* a report does not tell it: still the same row of it */
+    assert_int_equal(report_rows_add(&rows, &seen_row_shape, &row), OK);
+    assert_int_equal(reports_seen(r, buf_view(&rows), T0), OK);
+}
+
+static struct owed_page owed(int64_t until, const struct owed *after)
+{
+    struct owed_ask q = {.until = until};
+    struct owed_page p = {0};
+    if (after)
+        q = (struct owed_ask){until, after->begin, after->policy_domain, after->envelope_to, after->record};
+    assert_int_equal(reports_owed(r, &q, &a, &p), OK);
+    return p;
+}
+
+static void what_we_owe_is_one_report_for_each_policy(void **state)
+{
+    const slice one = SLICE("v=DMARC1; p=none"), two = SLICE("v=DMARC1; p=reject"), us = SLICE("demo.test");
+    struct owed_page p;
+    struct material m = {0};
+    struct material_ask q;
+    struct settled done;
+    (void)state;
+    judged(DAY0, SLICE("a.example"), us, one, 1, 3);
+    judged(DAY0, SLICE("a.example"), us, one, 2, 5);
+    judged(DAY0, SLICE("a.example"), us, two, 1, 1);               /* the record was changed */
+    judged(DAY0, SLICE("a.example"), SLICE("we.test"), one, 1, 1); /* another domain of ours */
+    judged(DAY0, SLICE("b.example"), us, one, 1, 1);
+    judged(DAY0 + 86400, SLICE("a.example"), us, one, 1, 1); /* not over yet */
+    p = owed(DAY0, NULL);
+    assert_int_equal(p.n_owed, 4);
+    assert_false(p.more);
+    assert_slice(p.owed[0].policy_domain, "a.example");
+    assert_slice(p.owed[0].envelope_to, "demo.test");
+    assert_slice(p.owed[0].record, "v=DMARC1; p=none");
+    assert_int_equal(p.owed[0].messages, 16);
+    assert_int_equal(owed(DAY0, &p.owed[0]).n_owed, 3);
+    assert_int_equal(owed(DAY0 + 86400, &p.owed[3]).n_owed, 1);
+
+    q = (struct material_ask){DAY0, p.owed[0].policy_domain, us, one, 0};
+    assert_int_equal(reports_material(r, &q, &a, &m), OK);
+    assert_int_equal(m.n_rows, 2);
+    assert_int_equal(m.rows[0].count, 10); /* most first; the two alike are one */
+    assert_int_equal(m.rows[0].source.p[15], 2);
+    assert_int_equal(m.rows[1].count, 6);
+
+    done = (struct settled){.begin = DAY0,
+                            .policy_domain = p.owed[0].policy_domain,
+                            .envelope_to = us,
+                            .record = one,
+                            .outcome = SETTLED_SENT,
+                            .at = T0,
+                            .to = SLICE("x@a.example"),
+                            .messages = 16};
+    assert_int_equal(reports_settled(r, &done), OK);
+    assert_int_equal(reports_settled(r, &done), OK); /* a second time changes nothing */
+    arena_reset(&a);
+    assert_int_equal(owed(DAY0, NULL).n_owed, 3);
+    reports_close(&r);
+    begin_file(90, 1 << 28);
+    arena_reset(&a);
+    p = owed(DAY0, NULL);
+    assert_int_equal(p.n_owed, 3);
+    assert_slice(p.owed[0].record, "v=DMARC1; p=reject");
+    buf_clear(&rows);
+    page = (struct report_page){0};
+    assert_int_equal(
+        reports_ask(r, &(struct report_ask){.question = REPORT_ASK_SENT, .domain = us}, &a, &page), OK);
+    assert_int_equal(page.sent, 1);
+    assert_int_equal(page.sent_messages, 16);
+}
+
+static void many_rows_come_in_pages(void **state)
+{
+    const slice record = SLICE("v=DMARC1; p=none"), us = SLICE("demo.test");
+    struct material_ask q = {DAY0, SLICE("a.example"), us, record, 0};
+    uint64_t sum = 0, last = UINT64_MAX;
+    bool more = true;
+    (void)state;
+    buf_clear(&rows);
+    for (unsigned i = 0; i < 1000; i++) {
+        uint8_t ip[16] = {[14] = (uint8_t)(i >> 8), [15] = (uint8_t)i};
+        struct seen_row row = {.begin = DAY0,
+                               .author = SLICE("a.example"),
+                               .policy_domain = SLICE("a.example"),
+                               .envelope_to = us,
+                               .record = record,
+                               .source = slice_of(ip, sizeof ip),
+                               .count = i + 1};
+        assert_int_equal(report_rows_add(&rows, &seen_row_shape, &row), OK);
+    }
+    assert_int_equal(reports_seen(r, buf_view(&rows), T0), OK);
+    while (more) {
+        struct material m = {0};
+        arena_reset(&a);
+        assert_int_equal(reports_material(r, &q, &a, &m), OK);
+        assert_true(m.n_rows > 0 && m.n_rows <= REPORT_PAGE_ROWS);
+        for (size_t i = 0; i < m.n_rows; i++) {
+            assert_true(m.rows[i].count < last);
+            last = m.rows[i].count;
+            sum += last;
+        }
+        q.from += (uint32_t)m.n_rows;
+        more = m.more;
+    }
+    assert_int_equal(q.from, 1000);
+    assert_int_equal(sum, 500500);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(what_comes_is_told), T(long_answers_come_in_pages), T(rows_that_are_none_leave_nothing),
-        T(the_old_go),         T(what_we_judged_adds_up),
+        T(what_comes_is_told),
+        T(long_answers_come_in_pages),
+        T(rows_that_are_none_leave_nothing),
+        T(the_old_go),
+        T(what_we_judged_adds_up),
+        T(what_we_owe_is_one_report_for_each_policy),
+        T(many_rows_come_in_pages),
     };
     shim_install();
     db_setup();
