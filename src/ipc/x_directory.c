@@ -1,10 +1,8 @@
 #include "ipc/x_directory.h"
 
 static const struct ipc_field rcpt_target_fields[] = {
-    IPC_ENUM(struct rcpt_target, U8, kind, RCPT_PROBE),
-    IPC_NUM(struct rcpt_target, U64, account),
-    IPC_TEXT(struct rcpt_target, ticket, TICKET_MAX),
-    IPC_TEXT(struct rcpt_target, address, ADDRESS_MAX),
+    IPC_ENUM(struct rcpt_target, U8, kind, RCPT_PROBE), IPC_NUM(struct rcpt_target, U64, account),
+    IPC_TEXT(struct rcpt_target, ticket, TICKET_MAX),   IPC_TEXT(struct rcpt_target, address, ADDRESS_MAX),
     IPC_TEXT(struct rcpt_target, detail, 64),
 };
 static const struct ipc_shape rcpt_target_shape = IPC_SHAPE(struct rcpt_target, rcpt_target_fields);
