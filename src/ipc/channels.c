@@ -8,6 +8,7 @@
 #include "ipc/directory_journal.h"
 #include "ipc/directory_relay.h"
 #include "ipc/directory_reporter.h"
+#include "ipc/doctor_judge.h"
 #include "ipc/doctor_keys.h"
 #include "ipc/doctor_nameserver.h"
 #include "ipc/reporter_journal.h"
@@ -36,7 +37,7 @@ const struct ipc_channel *const ipc_channels[] = {
     &doctor_keys_channel,      &doctor_nameserver_channel,
     &directory_doctor_channel, &directory_reporter_channel,
     &x_intake_channel,         &x_reporter_channel,
-    &reporter_journal_channel,
+    &reporter_journal_channel, &doctor_judge_channel,
 };
 const size_t ipc_channels_n = ARRAY_LEN(ipc_channels);
 

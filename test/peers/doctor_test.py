@@ -84,7 +84,7 @@ BROKEN = [
     ("ptr_other", [("in-addr.arpa",)], "1.0.0.127.in-addr.arpa PTR ns1.demo.test", "ptr-other", "is not mail.demo.test"),
     ("ptr_unconfirmed", [("in-addr.arpa",)], "1.0.0.127.in-addr.arpa PTR mail.other.test", "ptr-unconfirmed", "does not lead to 127.0.0.1"),
     ("listed", [], "1.0.0.127.bl.other.test A 127.0.0.2", "dnsbl-off", "lists 127.0.0.1"),
-    ("list_refuses", [("bl.other.test",)], "2.0.0.127.bl.other.test A 127.255.255.254", "dnsbl-off", "127.255.255.x"),
+    ("list_refuses", [("bl.other.test",)], "2.0.0.127.bl.other.test A 127.255.255.254", "dnsbl-off", "127.255.255.254"),
     ("spf_missing", [("demo.test.", "v=spf1 mx")], "", "spf-missing", "has no SPF record"),
     ("spf_two", [], 'demo.test TXT "v=spf1 -all"', "spf-two", "has 2 SPF records"),
     ("spf_syntax", [("v=spf1 mx",)], 'demo.test TXT "v=spf1 ip:127.0.0.1 -all"', "spf-syntax", 'at "ip:127.0.0.1"'),
@@ -249,6 +249,43 @@ class Alerts(unittest.TestCase):
             self.assertEqual(len(self.mails(h)), count + 1)
             self.assertIn("1 mended", self.mails(h)[-1])
             self.assertIn("The domain has no MX record (demo.test)", self.mails(h)[-1])
+
+
+class Lists(unittest.TestCase):
+    """THREATS 28: a list that answers wrongly is switched off by judge, and the administrator is told."""
+
+    def test_a_list_that_is_switched_off(self):
+        stub = DnsStub(["127.0.0.1", "127.0.0.2"])
+        sick = ["1.0.0.127.white.other.test A 127.0.0.2"]  # it lists everybody
+        stub.load("\n".join([COMMON + ZONE.format(d="demo.test")] + sick))
+        try:
+            # judge alone asks white lists: what doctor says of this one it has from judge
+            with doctor_house(stub, config="admin alice@demo.test\ndnsbl bl.other.test\ndnswl white.other.test\n") as h:
+                good = [COMMON + ZONE.format(d="demo.test")] + plan(h, "demo.test")
+                stub.load("\n".join(good + sick))
+                h.tool("dkim", "check", "demo.test", check=False)
+
+                def off():
+                    return [f for f in findings(h) if f["id"] == "dnsbl-off"]
+                found = wait_for("doctor knows what judge switched off", off)
+                self.assertEqual([f["subject"] for f in found], ["white.other.test"])
+                self.assertIn("is not used: it lists 127.0.0.1", found[0]["what"])
+                self.assertIn("dnswl white.other.test", found[0]["mend"])
+
+                def alerts():
+                    return [m for m in h.mailbox("alice") if b"The list white.other.test is not used" in m]
+                off()  # what may pass by itself is told when it is there twice
+                wait_for("the alert came", alerts)
+                off()
+                # the list is well again; judge sees that when it checks it next, in an hour or when it starts
+                stub.load("\n".join(good + ["2.0.0.127.white.other.test A 127.0.0.2"]))
+                h.kill("judge")
+                h.wait_whole()
+                wait_for("nothing is wrong with it any more", lambda: not off())
+                wait_for("the all-clear came", lambda: [m for m in h.mailbox("alice") if b"mended" in m])
+                self.assertEqual(len(alerts()), 1)
+        finally:
+            stub.stop()
 
 
 class Probe(unittest.TestCase):

@@ -1,4 +1,5 @@
 /* The host name and our addresses: forward, reverse, blocklists; the resolver. */
+#include "core/dnsbl/dnsbl.h"
 #include "policy/address_class.h"
 #include "policy/doctor/examine__.h"
 
@@ -134,91 +135,81 @@ void examine_reverse(struct examine *x)
     }
 }
 
-/* ---- blocklists. A list counts only while it says what RFC 5782 §5 wants it to say of itself. */
+/* ---- blocklists (core/dnsbl). A list counts only while it passes its canaries. */
 
-static slice list_name(struct examine *x, const struct ip *ip, slice zone)
+static void list_off(struct examine *x, slice zone, bool white, slice why)
 {
-    struct dns_name reverse;
-    slice name;
-    dns_name_reverse(ip, &reverse);
-    name = dns_name_view(&reverse);
-    /* without in-addr.arpa or ip6.arpa */
-    name = slice_sub(name, 0, name.n - (ip_is_v4(ip) ? sizeof ".in-addr.arpa" : sizeof ".ip6.arpa") + 1);
-    return examine_text(x, "%.*s.%.*s", SLICE_FMT(name), SLICE_FMT(zone));
+    struct finding *f = examine_found(
+        x, FINDING_DNSBL_OFF, zone,
+        x->before ? SLICE("Look on the list's web page whether the address is on it.")
+                  : examine_text(x,
+                                 "If a public resolver is asked, let the server resolve by itself: no "
+                                 "`resolver forward`.\nIf the list is gone, take the line `%s %.*s` out of "
+                                 "the configuration.",
+                                 white ? "dnswl" : "dnsbl", SLICE_FMT(zone)),
+        (slice){0}, "The list %.*s is not used: %.*s.", SLICE_FMT(zone), SLICE_FMT(why));
+    if (x->before)
+        f->severity = FINDING_NOTE;
 }
 
-/* 127.0.0.0/8 is a listing, but 127.255.255.0/24 is how lists say that they do not want to answer. */
-static bool list_code(const struct dns_answer *a, bool *out_error)
+/* One address, or one domain when the list is one of names. */
+static void list_ask(struct examine *x, struct dnsbl_list *l, const struct ip *ip, slice domain)
 {
-    bool listed = false;
-    for (size_t i = 0; i < a->n; i++) {
-        struct ip ip;
-        if (dns_rr_a(a->rdata[i], &ip) || ip.b[12] != 127)
-            continue;
-        if (ip.b[13] == 255 && ip.b[14] == 255)
-            *out_error = true;
-        else
-            listed = true;
-    }
-    return listed;
-}
-
-/* NULL while it is not known; else "" or why the list is no good. */
-static const char *list_trouble(struct examine *x, slice zone)
-{
-    const struct dns_answer *must = examine_ask(x, examine_name(x, "2.0.0.127", zone), DNS_A);
-    const struct dns_answer *never = examine_ask(x, examine_name(x, "1.0.0.127", zone), DNS_A);
-    bool error = false, listed, wrong;
-    if (!must || !never)
-        return NULL;
-    if (dns_answer_failed(must) || dns_answer_failed(never))
-        return "its servers do not answer";
-    listed = list_code(must, &error);
-    wrong = list_code(never, &error);
-    return error     ? "it says that it does not answer this resolver (127.255.255.x)"
-           : !listed ? "its test address 127.0.0.2 is not listed"
-           : wrong   ? "it lists 127.0.0.1, which may never be listed"
-                     : "";
-}
-
-static void list_address(struct examine *x, slice zone, const struct ip *ip)
-{
-    slice text = examine_ip(x, ip);
-    const struct dns_answer *a = examine_ask(x, list_name(x, ip, zone), DNS_A), *why;
-    bool error = false;
-    if (!a || dns_answer_failed(a) || !list_code(a, &error))
+    slice what = ip ? examine_ip(x, ip) : domain, zone = dns_name_view(&l->zone);
+    struct ip none = {0};
+    struct dnsbl_reading r;
+    struct dns_name name;
+    const struct dns_answer *why;
+    bool changed;
+    if (dnsbl_list_ask(l, ip ? ip : &none, domain, x->dns, x->facts->now, &r, &changed) == AUTH_WAIT) {
+        x->waiting = true;
         return;
-    why = examine_ask(x, list_name(x, ip, zone), DNS_TXT);
+    }
+    if (r.status == DNSBL_ERROR)
+        list_off(x, zone, l->white, slice_str(l->why));
+    if (r.status != DNSBL_LISTED ||
+        !(ip ? dnsbl_address_name(ip, zone, &name) : dnsbl_domain_name(domain, zone, &name)))
+        return;
+    why = examine_ask(x, dns_name_view(&name), DNS_TXT);
     if (!why)
         return;
     examine_found(
-        x, FINDING_DNSBL_LISTED, examine_text(x, "%.*s on %.*s", SLICE_FMT(text), SLICE_FMT(zone)),
+        x, FINDING_DNSBL_LISTED, examine_text(x, "%.*s on %.*s", SLICE_FMT(what), SLICE_FMT(zone)),
         SLICE("Look for the reason on the list's web page and end it (an account that was taken over, a "
               "form on a web page, a former holder of the address), then ask there to be taken off."),
-        why->n ? examine_answer(x, DNS_TXT, why) : examine_answer(x, DNS_A, a), "%.*s is listed by %.*s.",
-        SLICE_FMT(text), SLICE_FMT(zone));
+        why->n ? examine_answer(x, DNS_TXT, why) : (slice){0}, "%.*s is listed by %.*s (%u.%u.%u.%u, %.*s).",
+        SLICE_FMT(what), SLICE_FMT(zone), r.code[0], r.code[1], r.code[2], r.code[3], SLICE_FMT(r.words));
+}
+
+static void list_examine(struct examine *x, struct dnsbl_list *l)
+{
+    bool changed;
+    if (dnsbl_list_check(l, x->dns, x->facts->now, &changed) == AUTH_WAIT) {
+        x->waiting = true;
+        return;
+    }
+    if (!l->on) {
+        list_off(x, dns_name_view(&l->zone), l->white, slice_str(l->why));
+        return;
+    }
+    if (l->facts && l->facts->names)
+        for (size_t i = 0; i < x->setup->n_domains; i++)
+            list_ask(x, l, NULL, x->setup->domains[i].name);
+    else
+        for (size_t i = 0; i < x->setup->n_addresses; i++)
+            list_ask(x, l, &x->setup->addresses[i], (slice){0});
 }
 
 void examine_lists(struct examine *x)
 {
+    /* what judge switched off, it does not use until it has checked it again, whatever is seen from here */
+    for (size_t i = 0; i < x->facts->n_lists_off; i++)
+        list_off(x, x->facts->lists_off[i].zone, x->facts->lists_off[i].white, x->facts->lists_off[i].why);
     for (size_t i = 0; i < x->setup->n_dnsbl; i++) {
-        slice zone = x->setup->dnsbl[i];
-        const char *trouble = list_trouble(x, zone);
-        if (!trouble)
-            continue;
-        if (*trouble)
-            examine_found(
-                x, FINDING_DNSBL_OFF, zone,
-                SLICE("Let the server resolve by itself (no `resolver forward`, no public resolver in "
-                      "/etc/resolv.conf), or take the list out of the configuration."),
-                (slice){0}, "The blocklist %.*s is not asked: %s.", SLICE_FMT(zone), trouble);
-        for (size_t k = 0; !*trouble && k < x->setup->n_addresses; k++)
-            list_address(x, zone, &x->setup->addresses[k]);
+        struct dnsbl_list l;
+        if (dnsbl_list_init(&l, x->setup->dnsbl[i], false, x->facts->now) == OK)
+            list_examine(x, &l);
     }
-    for (size_t i = 0; i < x->facts->n_dnsbl_off; i++)
-        examine_found(x, FINDING_DNSBL_OFF, x->facts->dnsbl_off[i],
-                      SLICE("Let the server resolve by itself, or take the list out of the configuration."),
-                      (slice){0}, "The blocklist %.*s was switched off.", SLICE_FMT(x->facts->dnsbl_off[i]));
 }
 
 /* ---- the resolver */

@@ -92,6 +92,13 @@ struct facts_zone {
 
 enum facts_known { FACTS_UNKNOWN, FACTS_NO, FACTS_YES };
 
+/* A list of addresses that is not asked any more. */
+struct facts_list {
+    slice zone;
+    bool white;
+    slice why; /* "it lists 127.0.0.1, ..." */
+};
+
 struct facts_outward { /* one try to connect to port 25 of somebody */
     slice host;
     enum err err;
@@ -127,9 +134,9 @@ struct facts {
     uint64_t queue_messages;
     uint32_t unstored; /* recipients of ours whose accounts could not take mail */
     slice unstored_why;
-    time_ms queue_oldest;   /* Unix ms; 0: none */
-    const slice *dnsbl_off; /* zones that the house switched off */
-    size_t n_dnsbl_off;
+    time_ms queue_oldest;               /* Unix ms; 0: none */
+    const struct facts_list *lists_off; /* that the house switched off */
+    size_t n_lists_off;
     /* before anything is set up */
     struct facts_bind {
         uint16_t port;

@@ -66,8 +66,8 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
       "A reverse name that is not confirmed counts as none: mail is refused.") \
     X(DNSBL_LISTED, "dnsbl-listed", ERROR, "An address of ours is on a blocklist", \
       "Servers that use the list refuse our mail or take it for junk.") \
-    X(DNSBL_OFF, "dnsbl-off", WARNING, "A blocklist was switched off because it does not answer rightly", \
-      "It lists what may never be listed, or nothing at all: mostly because a public resolver was asked.") \
+    X(DNSBL_OFF, "dnsbl-off", WARNING, "A list of addresses (DNSBL, DNSWL) is not used because it does not answer rightly", \
+      "Its answers cannot be trusted, so mail is judged without it. It is checked every hour and used again when it is well.") \
     /* the domain and its name servers */ \
     X(DOMAIN_MISSING, "domain-missing", ERROR, "The domain does not exist in the DNS", \
       "No mail can come in, and mail from a domain that does not exist is refused everywhere.") \

@@ -1,5 +1,6 @@
 #include "proc/doctor/gather.h"
 
+#include "ipc/doctor_judge.h"
 #include "ipc/x_relay.h"
 #include "proc/doctor/check.h"
 #include "proc/doctor/records.h"
@@ -215,6 +216,36 @@ static void gather_queue(void *arg, enum err e, const void *message, int *fds, s
     gathered_one(g);
 }
 
+static void gather_lists(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    struct gathering *g = arg;
+    const struct judge_lists_off *m = message;
+    struct facts_list *off;
+    (void)fds, (void)n_fds;
+    if (e) {
+        gather_silent(g, "judge", slice_str(err_text(e)));
+    } else if (m->n_lists && (off = ARENA_ARRAY(g->out->arena, m->n_lists, struct facts_list)) != NULL) {
+        for (size_t i = 0; i < m->n_lists; i++)
+            off[i] = (struct facts_list){.zone = gather_keep(g, m->lists[i].zone),
+                                         .white = m->lists[i].white,
+                                         .why = gather_keep(g, m->lists[i].why)};
+        g->out->facts.lists_off = off;
+        g->out->facts.n_lists_off = m->n_lists;
+    }
+    gathered_one(g);
+}
+
+/* Asks a role; when it cannot be asked, that is said and counts as an answer. */
+static void gather_from(struct gathering *g, enum role role, const char *name, uint16_t type,
+                        const void *message, chan_reply_fn fn)
+{
+    enum err e = role_call(g->doctor->role, role, type, message, NULL, 0, GATHER_MS, fn, g);
+    if (e) {
+        gather_silent(g, name, slice_str(err_text(e)));
+        gathered_one(g);
+    }
+}
+
 static void gather_machine(struct gathering *g)
 {
     struct facts *f = &g->out->facts;
@@ -291,9 +322,9 @@ void gather(struct doctor *d, struct arena *arena, slice only, struct gathered *
 {
     struct gathering *g = calloc(1, sizeof *g);
     const struct relay_look look = {0};
-    enum err e;
+    const struct judge_look lists = {.lists = true};
     must(g);
-    *g = (struct gathering){.doctor = d, .out = out, .open = 3, .fn = fn, .arg = arg};
+    *g = (struct gathering){.doctor = d, .out = out, .open = 4, .fn = fn, .arg = arg};
     loop_task_init(&g->end, gather_end, g);
     *out = (struct gathered){.arena = arena};
     out->domains = ARENA_ARRAY(arena, GATHER_DOMAINS_MAX, struct setup_domain);
@@ -306,10 +337,7 @@ void gather(struct doctor *d, struct arena *arena, slice only, struct gathered *
         doctor_domains(d, only, gather_only_domain, g);
     else
         records_all(d, gather_domain, gather_all_domains, g);
-    e = role_call(d->role, ROLE_RELAY, X_RELAY_LOOK, &look, NULL, 0, GATHER_MS, gather_queue, g);
-    if (e) {
-        gather_silent(g, "relay", slice_str(err_text(e)));
-        gathered_one(g);
-    }
+    gather_from(g, ROLE_RELAY, "relay", X_RELAY_LOOK, &look, gather_queue);
+    gather_from(g, ROLE_JUDGE, "judge", DOCTOR_JUDGE_LOOK, &lists, gather_lists);
     gathered_one(g);
 }

@@ -4,6 +4,7 @@
 #include "proc/judge/judge.h"
 
 #include "core/mail/limits.h"
+#include "ipc/doctor_judge.h"
 #include "proc/judge/judge_inside.h"
 #include "sys/fd.h"
 
@@ -204,6 +205,8 @@ static void judge_on_message(struct role_self *r, struct role_peer *peer, uint16
 {
     if (peer->def == &x_judge_channel && type == X_JUDGE_ASK && n_fds == 1)
         judge_asked(r->state, peer, id, message, &fds[0]);
+    else if (peer->def == &doctor_judge_channel && type == DOCTOR_JUDGE_LOOK)
+        judge_lists_answer(r->state, peer, id);
 }
 
 /* An answer to an old channel must never reach a new one, where the same number may stand for another

@@ -108,5 +108,7 @@ void judge_lists_free(struct judge_lists **l);
 enum auth_step judge_lists_ask(struct job *j);
 /* Adds what they said to the verdict's reasons. False at the arena's cap. */
 NODISCARD bool judge_lists_tell(struct job *j);
+/* Answers doctor, which asks for the lists that are off. */
+void judge_lists_answer(struct judge *judge, struct role_peer *peer, uint64_t id);
 
 #endif

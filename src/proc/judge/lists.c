@@ -2,6 +2,7 @@
  * reason to refuse by themselves. A list is asked only after it passed its canaries, which are asked again
  * from time to time; when it is switched off or on the journal hears of it, and doctor tells the
  * administrator. */
+#include "ipc/doctor_judge.h"
 #include "proc/judge/judge_inside.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -14,6 +15,7 @@
 struct judge_lists {
     struct judge *judge;
     struct dnsbl_list at[JUDGE_LISTS_MAX];
+    bool checked[JUDGE_LISTS_MAX]; /* once at least */
     size_t n;
     /* the check of one list after another */
     size_t checking;
@@ -47,6 +49,7 @@ static void lists_step(void *arg)
         struct dnsbl_list *list = &l->at[l->checking];
         bool changed = false;
         if (dnsbl_list_check(list, &l->dns, clock_unix(), &changed) == AUTH_DONE) {
+            l->checked[l->checking] = true;
             if (changed)
                 lists_tell_change(l, list);
             lists_next(l);
@@ -182,4 +185,22 @@ bool judge_lists_tell(struct job *j)
         verdict_reason(&j->verdict, words);
     }
     return true;
+}
+
+/* ---- doctor */
+
+void judge_lists_answer(struct judge *judge, struct role_peer *peer, uint64_t id)
+{
+    const struct judge_lists *l = judge->lists;
+    struct judge_list_off off[JUDGE_LISTS_MAX];
+    struct judge_lists_off m = {.lists = off};
+    static_assert(JUDGE_LISTS_MAX <= DOCTOR_JUDGE_LISTS_MAX, "the channel has room");
+    for (size_t i = 0; i < l->n; i++)
+        if (l->checked[i] && !l->at[i].on)
+            off[m.n_lists++] = (struct judge_list_off){.zone = dns_name_view(&l->at[i].zone),
+                                                       .white = l->at[i].white,
+                                                       .why = slice_str(l->at[i].why),
+                                                       .since = l->at[i].since};
+    IGNORE_RESULT(chan_reply(peer->chan, id, DOCTOR_JUDGE_LISTS, &m, NULL, 0),
+                  "a doctor that is gone asks again");
 }

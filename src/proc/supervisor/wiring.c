@@ -6,6 +6,7 @@
 #include "ipc/directory_journal.h"
 #include "ipc/directory_relay.h"
 #include "ipc/directory_reporter.h"
+#include "ipc/doctor_judge.h"
 #include "ipc/doctor_keys.h"
 #include "ipc/doctor_nameserver.h"
 #include "ipc/reporter_journal.h"
@@ -64,6 +65,7 @@ const struct wire wires[] = {
     {ROLE_DIRECTORY, ROLE_DOCTOR, &directory_doctor_channel},
     {ROLE_DOCTOR, ROLE_DIRECTORY, &x_settings_channel},
     {ROLE_DOCTOR, ROLE_KEYS, &doctor_keys_channel},
+    {ROLE_DOCTOR, ROLE_JUDGE, &doctor_judge_channel},
     {ROLE_DOCTOR, ROLE_RESOLVER, &x_resolver_channel},
     {ROLE_DOCTOR, ROLE_RELAY, &x_relay_channel},
     {ROLE_DOCTOR, ROLE_JOURNAL, &x_journal_channel},

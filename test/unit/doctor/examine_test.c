@@ -72,7 +72,7 @@ static const struct variant variants[] = {
      "dnsbl-listed", "198.51.100.7 is listed by bl.test", NULL},
     {"list lists all", "", "1.0.0.127.bl.test A 127.0.0.2\n7.100.51.198.bl.test A 127.0.0.2\n", "dnsbl-off",
      "lists 127.0.0.1", NULL},
-    {"list refuses us", "2.0.0.127.bl", "*.bl.test A 127.255.255.254\n", "dnsbl-off", "127.255.255.x", NULL},
+    {"list refuses us", "2.0.0.127.bl", "*.bl.test A 127.255.255.254\n", "dnsbl-off", "127.255.255.254", NULL},
     {"spf missing", "example.org TXT", "", "spf-missing", "has no SPF record",
      "example.org. 3600 IN TXT \"v=spf1 mx "},
     {"spf two", "", "example.org TXT \"v=spf1 -all\"\n", "spf-two", "has 2 SPF records", NULL},
