@@ -25,7 +25,9 @@
 #define DNS_KEEP_FAILED_MS (5 * MS_SECOND)
 #define DNS_ASK_MS         (10 * MS_SECOND) /* for one message, all of its questions */
 #define DNS_ASK_SILENT_MS  (4 * MS_SECOND)  /* the same when nothing at all was answered since it began */
-#define DNS_ASK_DEAD_MS    300              /* and when that was so for a message before */
+/* The same when that was so for a message before. Not shorter: a stranger whose own names say nothing can
+ * bring this about on a quiet server, and what he sends next must not find the honest names too slow. */
+#define DNS_ASK_DEAD_MS (1 * MS_SECOND)
 
 struct judge_dns;
 

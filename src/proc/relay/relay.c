@@ -41,7 +41,7 @@ void relay_tell_trouble(struct relay *r)
 
 /* --- taking a message */
 
-static void relay_refuse(struct role_peer *peer, uint64_t id, enum err e, const char *text)
+void relay_refuse(struct role_peer *peer, uint64_t id, enum err e, const char *text)
 {
     const struct queued m = {.err = (uint32_t)e, .text = slice_str(text)};
     IGNORE_RESULT(chan_reply(peer->chan, id, X_RELAY_QUEUED, &m, NULL, 0),
@@ -177,6 +177,8 @@ static void relay_message(struct role_self *role, struct role_peer *peer, uint16
         return;
     else if (role->draining)
         relay_refuse(peer, id, ERR_BUSY, "the server is being stopped");
+    else if (peer->role != ROLE_EDGE && !sign_may(r, peer, message))
+        relay_refuse(peer, id, ERR_DENIED, "this is not what this part of the server may send");
     else if (peer->role != ROLE_EDGE) /* mail that this house writes itself */
         sign_mail(r, peer, id, message, &fds[0], relay_enqueue);
     else

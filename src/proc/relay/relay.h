@@ -69,6 +69,8 @@ struct relay {
     size_t n_jobs, body_bytes;
     struct writer *writer;
     struct schedule *schedule;
+    time_ms reports_minute; /* of the clock, and how many messages reporter handed in during it */
+    unsigned reports;
     struct list signings; /* struct signing.link: mail of this house on its way through judge */
     struct list dests;    /* struct dest.link */
     struct map dest_map;
@@ -81,6 +83,8 @@ struct relay {
 extern const struct rights relay_rights;
 extern const struct role_spec relay_spec;
 
+/* Answers a message that is not taken. */
+void relay_refuse(struct role_peer *peer, uint64_t id, enum err e, const char *text);
 /* Called when a message, a session or memory came free: starts what waits. */
 void relay_go_on(struct relay *r);
 /* Tells log and journal when the queue's file was damaged. */

@@ -51,6 +51,45 @@ static void signing_free(struct signing *s)
     free(s);
 }
 
+/* ---- what reporter may send */
+
+static const slice sign_robot = SLICE_INIT("dmarc-reports@");
+
+bool sign_may(struct relay *r, const struct role_peer *peer, const struct enqueue *in)
+{
+    time_ms minute = loop_now(r->loop) / MS_MINUTE;
+    if (in->account) /* nobody's rights are lent to a robot */
+        return false;
+    if (peer->role != ROLE_REPORTER)
+        return true;
+    for (size_t i = 0; i < in->n_rcpts; i++)
+        if (in->rcpts[i].local)
+            return false;
+    if (r->reports_minute != minute) {
+        r->reports_minute = minute;
+        r->reports = 0;
+    }
+    return (in->reverse_path.n == 0 || slice_starts_nocase(in->reverse_path, sign_robot)) &&
+           in->prefix.n == 0 && in->n_rcpts <= SIGN_REPORTS_RCPTS && r->reports++ < SIGN_REPORTS_A_MINUTE;
+}
+
+/* Is the robot the only author? */
+static bool signing_is_report(const struct judge_verdict *v)
+{
+    for (size_t i = 0; i < v->n_senders; i++)
+        if (!slice_starts_nocase(v->senders[i].address, sign_robot))
+            return false;
+    return v->n_senders > 0;
+}
+
+static void signing_refuse(struct signing *s, enum err e, const char *why)
+{
+    relay_refuse(s->peer, s->id, e, why);
+    signing_free(s);
+}
+
+/* ---- the judge's answer */
+
 static void signing_finish(struct signing *s, const char *trouble)
 {
     if (trouble)
@@ -86,6 +125,10 @@ static void signing_answered(void *arg, enum err e, const void *message, int *fd
     const struct judge_verdict *v = message;
     if (e == ERR_CLOSED && loop_now(s->relay->loop) < s->patient_until)
         loop_timer_after(&s->timer, SIGN_AGAIN_MS);
+    else if (s->peer->role == ROLE_REPORTER && e != OK)
+        signing_refuse(s, ERR_BUSY, "the judge did not answer");
+    else if (s->peer->role == ROLE_REPORTER && (v->action >= JUDGE_DEFER || !signing_is_report(v)))
+        signing_refuse(s, ERR_DENIED, "reports are sent in the name of dmarc-reports only");
     else if (e != OK)
         signing_finish(s, "a message of this house was sent unsigned: the judge did not answer");
     else if (v->action >= JUDGE_DEFER)

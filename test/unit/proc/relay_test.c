@@ -17,6 +17,7 @@
 #include "ipc/x_directory.h"
 #include "ipc/x_intake.h"
 #include "ipc/x_journal.h"
+#include "ipc/x_judge.h"
 #include "ipc/x_relay.h"
 #include "ipc/x_resolver.h"
 #include "policy/journal_event.h"
@@ -49,7 +50,9 @@ struct world {
     struct loop *loop;
     char folder[64];
     pid_t pid;
-    struct chan *control, *edge, *admin, *directory, *accounts, *resolver, *journal, *reporter;
+    struct chan *control, *edge, *admin, *directory, *accounts, *resolver, *journal, *reporter, *reports,
+        *judge;
+    const char *author; /* of From, as the judge says */
     bool ready;
     /* the mail host */
     int listener;
@@ -244,6 +247,16 @@ static void reporter_gets(void *arg, struct chan *c, uint16_t type, uint64_t id,
     assert_int_equal(chan_reply(c, id, X_INTAKE_TAKEN, &a, NULL, 0), OK);
 }
 
+static void judge_gets(void *arg, struct chan *c, uint16_t type, uint64_t id, const void *message, int *fds,
+                       size_t n_fds)
+{
+    struct world *w = arg;
+    const struct judge_rcpt sender = {.address = slice_str(w->author)};
+    const struct judge_verdict a = {.action = JUDGE_ACCEPT, .senders = &sender, .n_senders = 1};
+    (void)type, (void)message, (void)fds, (void)n_fds;
+    assert_int_equal(chan_reply(c, id, X_JUDGE_VERDICT, &a, NULL, 0), OK);
+}
+
 static void resolver_gets(void *arg, struct chan *c, uint16_t type, uint64_t id, const void *message,
                           int *fds, size_t n_fds)
 {
@@ -350,6 +363,8 @@ static void relay_begin(struct world *w, const char *hold)
     w->directory = world_join(w, ROLE_DIRECTORY, &x_directory_channel, true, directory_gets);
     w->accounts = world_join(w, ROLE_ACCOUNTS, &x_accounts_channel, true, accounts_gets);
     w->reporter = world_join(w, ROLE_REPORTER, &x_intake_channel, true, reporter_gets);
+    w->reports = world_join(w, ROLE_REPORTER, &x_relay_channel, false, nobody_gets);
+    w->judge = world_join(w, ROLE_JUDGE, &x_judge_channel, true, judge_gets);
     w->resolver = world_join(w, ROLE_RESOLVER, &x_resolver_channel, true, resolver_gets);
     w->journal = world_join(w, ROLE_JOURNAL, &x_journal_channel, true, journal_gets);
     assert_int_equal(chan_send(w->control, CONTROL_START, &start, NULL, 0), OK);
@@ -367,6 +382,8 @@ static void relay_end(struct world *w, int signum)
     chan_free(w->directory);
     chan_free(w->accounts);
     chan_free(w->reporter);
+    chan_free(w->reports);
+    chan_free(w->judge);
     chan_free(w->resolver);
     chan_free(w->journal);
     for (size_t i = 0; i < MX_CONNS; i++)
@@ -817,6 +834,60 @@ static void nonsense_from_an_edge_is_refused(void **state)
     empty(w);
 }
 
+static enum err report(struct world *w, uint64_t id, const struct enqueue *in, const char *author)
+{
+    struct enqueue m = *in;
+    struct body_writer b;
+    uint64_t n;
+    int fd CLEANUP(fd_done) = -1;
+    m.mail_id = id;
+    m.received_at = clock_unix();
+    body_writer_init(&b, 1 << 20);
+    assert_int_equal(body_append(&b, SLICE("From: x\r\n\r\nreport\r\n")), OK);
+    assert_int_equal(body_seal(&b, &fd, &n), OK);
+    body_writer_done(&b);
+    w->author = author;
+    w->answered = false;
+    assert_int_equal(
+        chan_call(w->reports, X_RELAY_ENQUEUE, &m, &fd, 1, clock_mono() + PATIENCE_MS, queued, w), OK);
+    world_until(w, is_answered);
+    return w->queued;
+}
+
+/* Reporter reads strangers' reports. Whoever takes it over by one of them can send reports, and nothing else
+ * (THREATS 51). */
+static void reporter_sends_reports_and_nothing_else(void **state)
+{
+    struct enqueue_rcpt to[17];
+    static const struct enqueue_rcpt ours = {.address = SLICE_INIT("alice@us.test"), .local = true};
+    static const char robot[] = "dmarc-reports@us.test";
+    struct world *w = *state;
+    const struct enqueue good = {.rcpts = to, .n_rcpts = 1};
+    struct enqueue bad;
+    for (size_t i = 0; i < ARRAY_LEN(to); i++)
+        to[i] = (struct enqueue_rcpt){.address = SLICE("y@them.test")};
+    forget(w);
+    assert_int_equal(report(w, 1201, &good, robot), OK);
+    assert_int_equal(report(w, 1202, &good, "ceo@us.test"), ERR_DENIED);
+    assert_int_equal(report(w, 1203, &good, "dmarc-reports.ceo@us.test"), ERR_DENIED);
+    bad = good;
+    bad.reverse_path = SLICE("ceo@us.test");
+    assert_int_equal(report(w, 1204, &bad, robot), ERR_DENIED);
+    bad.reverse_path = slice_str(robot);
+    assert_int_equal(report(w, 1205, &bad, robot), OK);
+    bad.account = 1;
+    assert_int_equal(report(w, 1206, &bad, robot), ERR_DENIED);
+    bad = good;
+    bad.prefix = SLICE("From: ceo@us.test\r\n");
+    assert_int_equal(report(w, 1207, &bad, robot), ERR_DENIED);
+    bad = good;
+    bad.rcpts = &ours;
+    assert_int_equal(report(w, 1208, &bad, robot), ERR_DENIED);
+    bad = good;
+    bad.n_rcpts = 17;
+    assert_int_equal(report(w, 1209, &bad, robot), ERR_DENIED);
+}
+
 static void held_mail_stays_here(void **state)
 {
     struct world *w = *state;
@@ -858,6 +929,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(local_recipients_and_aliases),
         cmocka_unit_test(robots_get_theirs),
         cmocka_unit_test(nonsense_from_an_edge_is_refused),
+        cmocka_unit_test(reporter_sends_reports_and_nothing_else),
         cmocka_unit_test(held_mail_stays_here),
     };
     must(argc == 2);
