@@ -87,7 +87,8 @@ static void ask_query(const struct ask *a, struct buf *b)
 
 /* ---- reading */
 
-/* The NS records of the authority section. */
+/* The NS records of the authority section: of the first owner, which is the zone that is referred to. A name
+ * that is none of a host (dns_name_read() gives ERR_UNSUPPORTED) is stepped over. */
 static void reply_authority(slice message, struct survey_dns_reply *out)
 {
     struct cursor head = cursor_of(message);
@@ -105,10 +106,11 @@ static void reply_authority(slice message, struct survey_dns_reply *out)
         at += 4;
     }
     for (unsigned i = 0; i < (unsigned)counts[1] + counts[2]; i++) {
+        enum err owner = dns_name_read(message, &at, &name);
         struct cursor c;
         uint32_t ttl;
         size_t rdata;
-        if (dns_name_read(message, &at, &name) == ERR_SYNTAX || at > message.n)
+        if (owner == ERR_SYNTAX || at > message.n)
             return;
         c = cursor_of(slice_from(message, at));
         if (!cursor_u16(&c, &type) || !cursor_u16(&c, &class) || !cursor_u32(&c, &ttl) ||
@@ -116,7 +118,8 @@ static void reply_authority(slice message, struct survey_dns_reply *out)
             return;
         rdata = at + 10;
         at = rdata + n;
-        if (i < counts[1] || type != DNS_NS || class != CLASS_IN || out->n_ns == SURVEY_DNS_NS_MAX)
+        if (i < counts[1] || type != DNS_NS || class != CLASS_IN || out->n_ns == SURVEY_DNS_NS_MAX || owner ||
+            (out->n_ns && !dns_name_eq(&name, &out->ns_owner)))
             continue;
         out->ns_owner = name;
         if (dns_name_read(message, &rdata, &out->ns[out->n_ns]) == OK)
@@ -124,21 +127,19 @@ static void reply_authority(slice message, struct survey_dns_reply *out)
     }
 }
 
-static enum err ask_read(struct ask *a, slice message, struct arena *arena, struct survey_dns_reply *out,
-                         bool *out_cut)
+enum err survey_dns_read(slice message, uint16_t asked_id, const struct dns_name *asked, uint16_t asked_type,
+                         struct arena *arena, struct survey_dns_reply *out, bool *out_cut)
 {
     static const struct dns_packet_limits limits = {.records = 256, .rdata_bytes = 65536};
     struct cursor c = cursor_of(message);
     uint16_t id, flags;
     enum err e;
-    if (!cursor_u16(&c, &id) || !cursor_u16(&c, &flags) || id != a->id || !(flags & FLAG_QR))
+    if (!cursor_u16(&c, &id) || !cursor_u16(&c, &flags) || id != asked_id || !(flags & FLAG_QR))
         return ERR_AGAIN; /* not for us */
     out->authoritative = flags & FLAG_AA;
     out->validated = flags & FLAG_AD;
-    *out_cut = flags & FLAG_TC && !a->tcp;
-    if (*out_cut)
-        return OK;
-    e = dns_packet_parse(message, &a->name, a->type, &limits, arena, &out->answer);
+    *out_cut = flags & FLAG_TC;
+    e = dns_packet_parse(message, asked, asked_type, &limits, arena, &out->answer);
     if (e == OK)
         reply_authority(message, out);
     return e;
@@ -153,8 +154,8 @@ static void ask_got(struct ask *a, slice message)
     bool cut = false;
     enum err e;
     arena_init(&arena, "dns reply", (size_t)512 * 1024);
-    e = ask_read(a, message, &arena, &reply, &cut);
-    if (e == OK && cut)
+    e = survey_dns_read(message, a->id, &a->name, a->type, &arena, &reply, &cut);
+    if (e != ERR_AGAIN && cut && !a->tcp)
         ask_tcp(a);
     else if (e != ERR_AGAIN)
         ask_end(a, e == OK ? OK : ERR_SYNTAX, e == OK ? &reply : NULL);

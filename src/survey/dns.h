@@ -22,6 +22,13 @@ struct survey_dns_reply {
     struct dns_name ns_owner;
 };
 
+/* Reads one answer; *out is set with OK only, and lies in the arena. out_cut: TC is set, so that what is here
+ * may not be all; it is set also with ERR_SYNTAX. ERR_AGAIN: no answer to this question. ERR_SYNTAX,
+ * ERR_LIMIT: as dns_packet_parse(). The referral (ns) is what could be read of it. */
+NODISCARD enum err survey_dns_read(slice message, uint16_t asked_id, const struct dns_name *asked,
+                                   uint16_t asked_type, struct arena *arena, struct survey_dns_reply *out,
+                                   bool *out_cut);
+
 /* reply is NULL unless e is OK; it lives until the callback returns. ERR_TIMEOUT, ERR_CONNECT, ERR_SYNTAX. */
 typedef void (*survey_dns_fn)(void *arg, enum err e, const struct survey_dns_reply *reply);
 
