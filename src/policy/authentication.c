@@ -296,7 +296,13 @@ static void apply(struct words *w, const struct auth_results *r, struct authenti
     }
 }
 
-/* See the table in the header: the policy is reject, and only an answer is missing. */
+/* Had it failed, would the policy ask for more than to be told? (t= takes one step off, RFC 9989 §4.7.) */
+static bool would_act(const struct dmarc_result *d)
+{
+    return d->published > (d->testing ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_NONE);
+}
+
+/* See the table in the header: the policy is known, and only an answer is missing. */
 static void defer_unknown(struct verdict *v)
 {
     if (v->action == VERDICT_REJECT)
@@ -318,8 +324,8 @@ bool authentication_decide(const struct auth_results *r, const struct authentica
         override(&w, r, p, out);
         if (out->override == AUTHENTICATION_NO_OVERRIDE)
             apply(&w, r, out);
-    } else if (r->dmarc.result == AUTH_TEMPERROR && r->dmarc.published == DMARC_POLICY_REJECT &&
-               r->dmarc.policy_domain.n && !find_forwarder(r, p)) {
+    } else if (r->dmarc.result == AUTH_TEMPERROR && r->dmarc.policy_domain.n && would_act(&r->dmarc) &&
+               !find_forwarder(r, p)) {
         defer_unknown(v);
     }
     if (p->odd_author && v->action == VERDICT_ACCEPT)

@@ -3,10 +3,10 @@
  *
  *     DMARC fail, policy reject       550 5.7.1, with words that say which domain and what to do
  *     DMARC fail, policy quarantine   junk
- *     DMARC temperror                 accepted; but 451 when the policy is known to be reject: then all that
- *                                     is missing is an answer of the DNS, which the sender's next attempt
- *                                     gets, and to let it in meanwhile would let anybody in who can make
- *                                     that domain's name servers slow
+ *     DMARC temperror                 accepted; but 451 when the policy is known to be reject or quarantine:
+ *                                     then all that is missing is an answer of the DNS, which the sender's
+ *                                     next attempt gets, and to let it in meanwhile would let anybody in who
+ *                                     finds a name in that domain whose name servers are slow
  *     an address in From that cannot
  *     be looked at                    junk: somebody's program may show just that one as the author
  *     everything else                 accepted with its reasons. SPF alone, a list of addresses alone or a

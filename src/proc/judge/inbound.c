@@ -281,6 +281,10 @@ static void inbound_decide_all(struct job *j)
 
 static void inbound_step(struct job *j)
 {
+    if (judge_memory(j->judge) > JUDGE_ARENAS_FULL) {
+        judge_job_defer(j, SLICE("too many messages need much memory at once"));
+        return;
+    }
     for (;;) {
         enum auth_step s = examination_step(j->examination, &j->dns, j->judge->keys);
         enum auth_step lists = judge_lists_ask(j);

@@ -148,7 +148,7 @@ static void job_begin(struct job *j)
         judge_inbound_begin(j);
 }
 
-static size_t judge_memory(const struct judge *judge)
+size_t judge_memory(const struct judge *judge)
 {
     size_t bytes = 0;
     LIST_EACH(it, &judge->jobs)

@@ -27,6 +27,7 @@
 #define JUDGE_JOBS_MAX       64                  /* messages in hand at once; more wait, unopened */
 #define JUDGE_ARENA_MAX      ((size_t)32 << 20)  /* of one message */
 #define JUDGE_ARENAS_MAX     ((size_t)160 << 20) /* of all: no further one is begun above */
+#define JUDGE_ARENAS_FULL    ((size_t)288 << 20) /* of all: a message that has to grow then is deferred */
 #define JUDGE_BODY_MAX       ((uint64_t)1 << 30) /* a sanity bound: the edge keeps to message-size */
 #define JUDGE_SLICE          ((size_t)1 << 20)   /* of a body, hashed in one turn of the loop */
 #define JUDGE_FORWARDERS_MAX 256
@@ -85,6 +86,8 @@ struct job {
     struct outbound *outbound;
 };
 
+/* Bytes in the arenas of all messages in hand. They grow by what the DNS says, which strangers write. */
+size_t judge_memory(const struct judge *judge);
 /* Runs j->step() after this turn. */
 void judge_job_go(struct job *j);
 /* Answers with j->verdict, and the job ends. */

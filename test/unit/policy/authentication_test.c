@@ -105,6 +105,16 @@ static void test_dns_trouble(void **state)
     decide(&r, &nothing);
     assert_int_equal(v.action, VERDICT_DEFER);
     assert_int_equal(v.code, 451);
+    r.dmarc.published = DMARC_POLICY_QUARANTINE; /* a signature of a name that times out is no way in */
+    decide(&r, &nothing);
+    assert_int_equal(v.action, VERDICT_DEFER);
+    r.dmarc.testing = true;
+    decide(&r, &nothing);
+    assert_int_equal(v.action, VERDICT_ACCEPT);
+    r.dmarc.testing = false;
+    r.dmarc.published = DMARC_POLICY_NONE;
+    decide(&r, &nothing);
+    assert_int_equal(v.action, VERDICT_ACCEPT);
 }
 
 static struct authentication_forwarder forwarder(const char *text)
