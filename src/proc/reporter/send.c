@@ -49,6 +49,7 @@ struct sender {
 };
 
 static void send_next(struct sender *s);
+static void send_rest(struct sender *s);
 static void send_rows(struct sender *s);
 
 static const struct owed *in_hand(const struct sender *s)
@@ -75,11 +76,13 @@ static void send_step(struct sender *s, bool pause)
     loop_timer_after(&s->timer, pause ? MS_MINUTE / REPORTS_A_MINUTE : 0);
 }
 
-/* For now: the next pass tries it again. */
+/* A part of this server is away: the pass ends here, and the next one tries all of it again. */
 static void send_later(struct sender *s, const char *why)
 {
-    log_warning("the DMARC report on %.*s waits: %s", SLICE_FMT(in_hand(s)->policy_domain), why);
-    send_step(s, false);
+    log_warning("the DMARC report on %.*s and those behind it wait: %s", SLICE_FMT(in_hand(s)->policy_domain),
+                why);
+    send_release(s);
+    send_rest(s);
 }
 
 /* ---- settled */
@@ -293,7 +296,7 @@ static void send_dests(void *arg)
                                                             .name = in_hand(s)->policy_domain,
                                                             .text = d->why});
     if (d->temporary && !late && d->n_to == 0) {
-        send_later(s, "the DNS does not say whether its receivers want it");
+        send_step(s, false); /* the next pass asks again */
     } else if (d->n_to == 0) {
         send_settle(s, d->temporary ? SETTLED_GIVEN_UP : SETTLED_NOBODY,
                     d->why.n ? d->why : SLICE("nobody asked for it"));
