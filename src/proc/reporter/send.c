@@ -127,6 +127,12 @@ static void send_queued(void *arg, enum err e, const void *message, int *fds, si
     (void)fds, (void)n_fds; /* none */
     if (!e)
         e = err_from_wire(m->err);
+    if (err_kind(e) == ERR_KIND_PERMANENT) { /* this one: not those behind it */
+        log_warning("the DMARC report on %.*s is not taken: %.*s", SLICE_FMT(in_hand(s)->policy_domain),
+                    SLICE_FMT(m ? m->text : (slice){0}));
+        send_step(s, true);
+        return;
+    }
     if (e) {
         send_later(s, "the queue does not take it");
         return;
