@@ -1,5 +1,6 @@
 /* directory_doctor: directory (A) carries the administrator's words to doctor (B): what is wrong with this
- * server as the outside sees it, and the records the DNS should hold. */
+ * server as the outside sees it, and the records the DNS should hold. A call may bring the descriptor that
+ * the administrator's command gave. */
 #ifndef POSTHORN_IPC_DIRECTORY_DOCTOR_H
 #define POSTHORN_IPC_DIRECTORY_DOCTOR_H
 

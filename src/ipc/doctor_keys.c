@@ -30,6 +30,14 @@ static const struct ipc_field doctor_key_make_fields[] = {
 static const struct ipc_shape doctor_key_make_shape =
     IPC_SHAPE(struct doctor_key_make, doctor_key_make_fields);
 
+static const struct ipc_field doctor_key_import_fields[] = {
+    IPC_TEXT(struct doctor_key_import, domain, 255),
+    IPC_TEXT(struct doctor_key_import, selector, 63),
+    IPC_NUM(struct doctor_key_import, I64, now),
+};
+static const struct ipc_shape doctor_key_import_shape =
+    IPC_SHAPE(struct doctor_key_import, doctor_key_import_fields);
+
 static const struct ipc_field doctor_key_set_fields[] = {
     IPC_TEXT(struct doctor_key_set, id, KEY_ID_MAX),
     IPC_ENUM(struct doctor_key_set, U8, state, DKIM_KEY_RESTING),
@@ -72,6 +80,7 @@ static const struct ipc_message doctor_keys_messages[] = {
     {DOCTOR_KEYS_CERTIFICATES_ASK, "certificates_ask", IPC_A, IPC_REQUEST, DOCTOR_KEYS_CERTIFICATES, NULL, 0,
      0},
     {DOCTOR_KEYS_CERTIFICATES, "certificates", IPC_B, IPC_REPLY, 0, &doctor_certificates_shape, 0, 0},
+    {DOCTOR_KEYS_IMPORT, "import", IPC_A, IPC_REQUEST, DOCTOR_KEYS_DONE, &doctor_key_import_shape, 1, 1},
 };
 
 const struct ipc_channel doctor_keys_channel = {"doctor_keys", 1, doctor_keys_messages,

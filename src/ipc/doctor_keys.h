@@ -1,5 +1,6 @@
 /* doctor_keys: doctor (A) sees and moves along the life of our DKIM keys at keys (B). Only public halves and
- * states travel; doctor knows the DNS and the clock, keys knows the secrets. */
+ * states travel as messages; doctor knows the DNS and the clock, keys knows the secrets. A private key that
+ * was made elsewhere comes as a sealed memfd, which doctor hands on and does not read. */
 #ifndef POSTHORN_IPC_DOCTOR_KEYS_H
 #define POSTHORN_IPC_DOCTOR_KEYS_H
 
@@ -15,6 +16,7 @@ enum doctor_keys_type {
     DOCTOR_KEYS_DONE = 6,
     DOCTOR_KEYS_CERTIFICATES_ASK = 7,
     DOCTOR_KEYS_CERTIFICATES = 8,
+    DOCTOR_KEYS_IMPORT = 9,
 };
 
 enum dkim_key_algorithm { DKIM_KEY_RSA = 1, DKIM_KEY_ED25519 = 2 }; /* on disk: never renumber */
@@ -45,6 +47,12 @@ struct doctor_key {
 struct doctor_key_make {
     slice domain, selector;
     uint8_t algorithm;
+    int64_t now;
+};
+/* With one descriptor: a sealed memfd that holds the private key in PEM. Answered by DOCTOR_KEYS_DONE; its
+ * text may be a warning when err is OK. */
+struct doctor_key_import {
+    slice domain, selector;
     int64_t now;
 };
 struct doctor_key_set {

@@ -24,7 +24,7 @@ static const struct ipc_field admin_done_fields[] = {
 static const struct ipc_shape admin_done_shape = IPC_SHAPE(struct admin_done, admin_done_fields);
 
 static const struct ipc_message tool_directory_messages[] = {
-    {TOOL_DIRECTORY_CALL, "call", IPC_A, IPC_ONE_WAY, 0, &admin_call_shape, 0, 0},
+    {TOOL_DIRECTORY_CALL, "call", IPC_A, IPC_ONE_WAY, 0, &admin_call_shape, 0, 1},
     {TOOL_DIRECTORY_ROW, "row", IPC_B, IPC_ONE_WAY, 0, &admin_row_shape, 0, 0},
     {TOOL_DIRECTORY_DONE, "done", IPC_B, IPC_ONE_WAY, 0, &admin_done_shape, 0, 0},
 };

@@ -15,6 +15,9 @@ struct admin_arg {
     slice text;
 };
 
+/* A call may bring a descriptor: a sealed memfd (sys/body.h) with a secret that no role on its way has to
+ * read.
+ */
 struct admin_call {
     slice verb; /* "account add", "queue list", "status" ... */
     const struct admin_arg *args;

@@ -291,7 +291,7 @@ static void call_hand_on(const struct call_rows *to)
 }
 
 static enum err call_go(struct call *c, const char *verb, const char *const *args, size_t n, slice secret,
-                        const struct call_rows *to, struct err_detail *detail)
+                        int fd, const struct call_rows *to, struct err_detail *detail)
 {
     struct admin_arg items[TOOL_ARGS_MAX];
     struct admin_call m = {.verb = slice_str(verb), .args = items, .n_args = n, .secret = secret};
@@ -301,7 +301,7 @@ static enum err call_go(struct call *c, const char *verb, const char *const *arg
     must(n <= TOOL_ARGS_MAX);
     for (size_t i = 0; i < n; i++)
         items[i].text = slice_str(args[i]);
-    e = chan_write_wait(c->fd, &tool_directory_channel, TOOL_DIRECTORY_CALL, 0, &m, NULL, 0);
+    e = chan_write_wait(c->fd, &tool_directory_channel, TOOL_DIRECTORY_CALL, 0, &m, &fd, fd >= 0 ? 1 : 0);
     arena_init(&a, "answer", 256 * 1024);
     while (e == OK && !done) {
         arena_reset(&a);
@@ -324,14 +324,21 @@ enum err call_run(struct call *c, const char *verb, const char *const *args, siz
                   json_t *rows, struct err_detail *detail)
 {
     struct call_rows to = {.into = rows};
-    return call_go(c, verb, args, n, secret, &to, detail);
+    return call_go(c, verb, args, n, secret, -1, &to, detail);
+}
+
+enum err call_run_with(struct call *c, const char *verb, const char *const *args, size_t n, int fd,
+                       json_t *rows, struct err_detail *detail)
+{
+    struct call_rows to = {.into = rows};
+    return call_go(c, verb, args, n, (slice){0}, fd, &to, detail);
 }
 
 enum err call_each(struct call *c, const char *verb, const char *const *args, size_t n,
                    void (*fn)(void *arg, const json_t *row), void *arg, struct err_detail *detail)
 {
     struct call_rows to = {json_array(), fn, arg};
-    enum err e = call_go(c, verb, args, n, (slice){0}, &to, detail);
+    enum err e = call_go(c, verb, args, n, (slice){0}, -1, &to, detail);
     json_decref(to.into);
     return e;
 }

@@ -25,6 +25,10 @@ void call_close(struct call *c);
 NODISCARD enum err call_run(struct call *c, const char *verb, const char *const *args, size_t n, slice secret,
                             json_t *rows, struct err_detail *detail);
 
+/* The same with a descriptor, which stays the caller's: a secret in a sealed memfd. */
+NODISCARD enum err call_run_with(struct call *c, const char *verb, const char *const *args, size_t n, int fd,
+                                 json_t *rows, struct err_detail *detail);
+
 /* The same; each row is handed to fn as it comes. */
 NODISCARD enum err call_each(struct call *c, const char *verb, const char *const *args, size_t n,
                              void (*fn)(void *arg, const json_t *row), void *arg, struct err_detail *detail);

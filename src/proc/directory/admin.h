@@ -25,6 +25,7 @@ struct admin {
     int64_t since;
     bool any;          /* something came */
     enum role carrier; /* admin_words.c: who answers */
+    int given;         /* the descriptor that came with the call, while its verb is run; -1: none */
 };
 
 struct admin_verb {

@@ -140,7 +140,7 @@ static void admin_message(void *arg, struct chan *c, uint16_t type, uint64_t id,
     const struct admin_verb *v = admin_find(m->verb);
     struct err_detail detail = {""};
     enum err e;
-    (void)c, (void)id, (void)fds, (void)n_fds;
+    (void)c, (void)id;
     if (type != TOOL_DIRECTORY_CALL)
         return;
     if (a->busy) {
@@ -150,9 +150,11 @@ static void admin_message(void *arg, struct chan *c, uint16_t type, uint64_t id,
     }
     a->busy = true;
     a->any = false;
+    a->given = n_fds ? fds[0] : -1; /* closed behind this function */
     e = admin_check(a, v, m, &detail);
     if (e == OK)
         e = v->run(a, m, &detail);
+    a->given = -1;
     if (e != ERR_MORE)
         admin_end(a, e, e == OK ? "" : detail.text[0] ? detail.text : err_text(e));
     /* after a failed write the file is opened anew, as the supervisor starts us anew */
@@ -193,6 +195,7 @@ static void admin_take(struct house_keeper *k, int fd, bool last)
     must(a);
     a->keeper = k;
     a->last_call = last;
+    a->given = -1;
     buf_init(&a->row, ADMIN_ROW_BYTES);
     list_append(&k->admins, &a->link);
     k->n_admins++;

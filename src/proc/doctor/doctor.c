@@ -3,6 +3,7 @@
 
 #include "ipc/directory_doctor.h"
 #include "proc/doctor/check.h"
+#include "sys/fd.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,7 @@ struct doctor_call {
     struct arena arena;
     slice *args;
     size_t n_args;
+    int fd; /* that came with it, or -1 */
     struct list rows;
     size_t n_rows;
     bool ended, gone; /* gone: nobody waits for the answer any more */
@@ -56,8 +58,14 @@ size_t doctor_args(const struct doctor_call *call)
     return call->n_args;
 }
 
+int doctor_take_fd(struct doctor_call *call)
+{
+    return fd_take(&call->fd);
+}
+
 static void call_free(struct doctor_call *c)
 {
+    fd_done(&c->fd);
     list_remove(&c->link);
     c->doctor->n_calls--;
     LIST_EACH_SAFE(it, &c->rows)
@@ -177,7 +185,7 @@ static enum err call_begin(struct doctor *d, struct role_peer *peer, const struc
         return ERR_BUSY;
     c = calloc(1, sizeof *c);
     must(c);
-    *c = (struct doctor_call){.doctor = d, .peer = peer, .number = ++d->last_call};
+    *c = (struct doctor_call){.doctor = d, .peer = peer, .number = ++d->last_call, .fd = -1};
     if (c->number == 0)
         c->number = ++d->last_call;
     list_init(&c->rows);
@@ -193,7 +201,8 @@ static enum err call_begin(struct doctor *d, struct role_peer *peer, const struc
     return OK;
 }
 
-static void doctor_called(struct doctor *d, struct role_peer *peer, uint64_t id, const struct words_call *m)
+static void doctor_called(struct doctor *d, struct role_peer *peer, uint64_t id, const struct words_call *m,
+                          int *fds, size_t n_fds)
 {
     const struct doctor_verb *v = verb_find(m->verb);
     struct words_row no = {.err = OK};
@@ -219,6 +228,8 @@ static void doctor_called(struct doctor *d, struct role_peer *peer, uint64_t id,
         return;
     }
     c->waiting = id;
+    if (n_fds)
+        c->fd = fd_take(&fds[0]);
     v->run(d, c);
 }
 
@@ -245,7 +256,7 @@ static void doctor_message(struct role_self *r, struct role_peer *peer, uint16_t
     struct doctor *d = r->state;
     if (peer->def == &directory_doctor_channel) {
         if (type == DIRECTORY_DOCTOR_CALL)
-            doctor_called(d, peer, id, message);
+            doctor_called(d, peer, id, message, fds, n_fds);
         else if (type == DIRECTORY_DOCTOR_MORE)
             doctor_more(d, peer, id, message);
         return;

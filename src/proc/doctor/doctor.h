@@ -82,6 +82,8 @@ void doctor_changed(struct doctor *d, const struct doctor_part *by);
 /* The arguments; they live as long as the call. Empty when there are fewer. */
 slice doctor_arg(const struct doctor_call *call, size_t n);
 size_t doctor_args(const struct doctor_call *call);
+/* The descriptor that came with the call, the caller's from now on; -1: there is none. */
+int doctor_take_fd(struct doctor_call *call);
 /* Adds a row: one JSON value, copied. When it is too long or too many wait, the call ends with ERR_LIMIT
  * instead of what doctor_end() says. */
 void doctor_row(struct doctor_call *call, slice json);

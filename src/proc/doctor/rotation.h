@@ -52,7 +52,7 @@ void rotation_clock(struct doctor *d);
 void rotation_job_start(struct doctor *d);
 
 /* rotation_words.c: posthorn dkim list, show, check, rotate */
-#define ROTATION_VERBS 4
+#define ROTATION_VERBS 5
 extern const struct doctor_verb rotation_verbs[ROTATION_VERBS];
 
 /* rotation.c: this domain is under way: it is looked at again soon. */

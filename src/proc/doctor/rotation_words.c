@@ -1,7 +1,10 @@
-/* rotation_words: posthorn dkim list, show, check and rotate: the keys of a domain, in rows. */
+/* rotation_words: posthorn dkim list, show, check, rotate and import: the keys of a domain, in rows. A key
+ * that is imported passes through as a descriptor; its bytes are not for this role. */
 #include "ipc/admin_words.h"
 #include "ipc/doctor_keys.h"
 #include "proc/doctor/rotation.h"
+#include "sys/clock.h"
+#include "sys/fd.h"
 #include "text/date.h"
 
 #include <stdio.h>
@@ -11,8 +14,12 @@ struct words {
     struct doctor *doctor;
     struct doctor_call *call; /* NULL: nobody waits any more */
     bool force, look;
-    char domain[ROTATION_DOMAIN_MAX + 1];
+    int fd; /* a private key on its way to keys, or -1 */
+    char domain[ROTATION_DOMAIN_MAX + 1], selector[ROTATION_SELECTOR_MAX + 1];
+    char said[400]; /* what keys said of an imported key */
 };
+
+#define WORDS_IMPORT_MS (30 * MS_SECOND)
 
 static void words_gone(void *arg)
 {
@@ -24,6 +31,7 @@ static void words_end(struct words *w, enum err e, const char *text)
 {
     if (w->call)
         doctor_end(w->call, e, slice_str(text));
+    fd_done(&w->fd);
     free(w);
 }
 
@@ -93,7 +101,40 @@ static void words_found(void *arg, const struct rotation_found *f)
         rotation_hot(w->doctor, slice_str(w->domain));
     for (size_t i = 0; i < f->n_keys; i++)
         words_row(w, slice_str(w->domain), &f->keys[i], i < f->plan->n_notes ? &f->plan->notes[i] : NULL);
-    words_end(w, OK, "");
+    words_end(w, OK, w->said);
+}
+
+static void words_imported(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    struct words *w = arg;
+    const struct doctor_key_done *m = message;
+    struct rotation_ask ask = {.domain = slice_str(w->domain)};
+    char text[512];
+    (void)fds, (void)n_fds;
+    if (e) {
+        words_end(
+            w, e,
+            "keys does not answer; see posthorn status, and posthorn dkim list for whether it has the key");
+        return;
+    }
+    snprintf(text, sizeof text, "%.*s", SLICE_FMT(slice_sub(m->text, 0, sizeof w->said - 1)));
+    if (m->err) {
+        words_end(w, err_from_wire(m->err), text);
+        return;
+    }
+    snprintf(w->said, sizeof w->said, "%.*s", (int)(sizeof w->said - 1), text);
+    doctor_changed(w->doctor, &doctor_rotation_part);
+    rotation_job(w->doctor, &ask, words_found, w); /* signs at once when its record is there */
+}
+
+static void words_import_send(struct words *w)
+{
+    struct doctor_key_import m = {slice_str(w->domain), slice_str(w->selector), clock_unix()};
+    enum err e = role_call(w->doctor->role, ROLE_KEYS, DOCTOR_KEYS_IMPORT, &m, &w->fd, 1, WORDS_IMPORT_MS,
+                           words_imported, w);
+    fd_done(&w->fd);
+    if (e)
+        words_end(w, e, "keys does not answer; see posthorn status");
 }
 
 static void words_domain(void *arg, enum err e, const struct doctor_domain *domains, size_t n)
@@ -116,7 +157,10 @@ static void words_domain(void *arg, enum err e, const struct doctor_domain *doma
         words_end(w, ERR_STATE, text);
         return;
     }
-    rotation_job(w->doctor, &ask, words_found, w);
+    if (w->selector[0])
+        words_import_send(w);
+    else
+        rotation_job(w->doctor, &ask, words_found, w);
 }
 
 static void words_begin(struct doctor *d, struct doctor_call *call, bool look, bool force)
@@ -124,12 +168,24 @@ static void words_begin(struct doctor *d, struct doctor_call *call, bool look, b
     struct words *w = calloc(1, sizeof *w);
     struct dns_name name;
     must(w);
-    *w = (struct words){.doctor = d, .call = call, .look = look, .force = force};
+    *w = (struct words){.doctor = d, .call = call, .look = look, .force = force, .fd = doctor_take_fd(call)};
     if (dns_name_parse(doctor_arg(call, 0), &name) != OK) {
         words_end(w, ERR_SYNTAX, "that is no domain name; write it like example.org");
         return;
     }
     snprintf(w->domain, sizeof w->domain, "%s", name.text);
+    if (doctor_args(call) > 1) {
+        if (w->fd < 0 || dns_name_parse(doctor_arg(call, 1), &name) != OK || name.n == 0 ||
+            name.n > ROTATION_SELECTOR_MAX) {
+            words_end(
+                w, ERR_SYNTAX,
+                w->fd < 0
+                    ? "no key came with the call; use posthorn dkim import DOMAIN SELECTOR FILE"
+                    : "that is no selector; it is what stands before ._domainkey in the name of the record");
+            return;
+        }
+        snprintf(w->selector, sizeof w->selector, "%.*s", (int)(sizeof w->selector - 1), name.text);
+    }
     doctor_on_gone(call, words_gone, w);
     doctor_domains(d, slice_str(w->domain), words_domain, w);
 }
@@ -181,7 +237,7 @@ static void words_list(struct doctor *d, struct doctor_call *call)
     }
     w = calloc(1, sizeof *w);
     must(w);
-    *w = (struct words){.doctor = d, .call = call};
+    *w = (struct words){.doctor = d, .call = call, .fd = -1};
     doctor_on_gone(call, words_gone, w);
     words_all_next(w, (slice){0});
 }
@@ -201,7 +257,13 @@ static void words_rotate(struct doctor *d, struct doctor_call *call)
     words_begin(d, call, false, true);
 }
 
+static void words_import(struct doctor *d, struct doctor_call *call)
+{
+    words_begin(d, call, false, false);
+}
+
 const struct doctor_verb rotation_verbs[ROTATION_VERBS] = {{"dkim list", 0, 1, words_list},
                                                            {"dkim show", 1, 1, words_show},
                                                            {"dkim check", 1, 1, words_check},
-                                                           {"dkim rotate", 1, 1, words_rotate}};
+                                                           {"dkim rotate", 1, 1, words_rotate},
+                                                           {"dkim import", 2, 2, words_import}};

@@ -1,6 +1,9 @@
 /* dkim: the shell of dkim_store and dkim_maker: answers judge and doctor. */
+#include "base/secret.h"
+#include "crypto/private_key.h"
 #include "ipc/x_keys.h"
 #include "proc/keys/keys.h"
+#include "sys/body.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
 
@@ -155,6 +158,50 @@ static void doctor_make(struct keys *k, struct chan *c, uint64_t id, const struc
         job_next(k);
 }
 
+/* ---- doctor: a key that was made elsewhere */
+
+#define DKIM_BITS_GOOD 2048
+
+static enum err import_keep(struct keys *k, const struct doctor_key_import *m, const struct private_key *key,
+                            struct err_detail *d)
+{
+    struct buf public CLEANUP(buf_done) = {.max = 1024}, pem CLEANUP(buf_done) = {.max = PRIVATE_KEY_PEM_MAX};
+    enum err e = buf_reserve(&pem, PRIVATE_KEY_PEM_MAX) ? OK : ERR_LIMIT; /* at once: no copy where it grew */
+    if (e == OK)
+        e = private_key_public_text(key, &public);
+    if (e == OK)
+        e = private_key_write(key, &pem);
+    if (e == OK)
+        e = dkim_store_add(k->dkim, m->domain, m->selector, (enum dkim_key_algorithm)private_key_kind_of(key),
+                           buf_view(&public), buf_view(&pem), m->now, d);
+    if (pem.p)
+        secret_wipe(pem.p, pem.cap);
+    return e;
+}
+
+static void doctor_import(struct keys *k, struct chan *c, uint64_t id, const struct doctor_key_import *m,
+                          int fd)
+{
+    struct private_key *key CLEANUP(private_key_free) = NULL;
+    struct err_detail d = {""};
+    struct body text = {0};
+    enum err e = dkim_store_may_add(k->dkim, m->domain, m->selector, &d);
+    if (e == OK && (e = body_map(fd, PRIVATE_KEY_PEM_MAX, &text)) != OK)
+        err_detail_set(&d, e == ERR_TOO_LARGE ? "the key file is too long for a key"
+                                              : "the key did not come in a sealed memfd");
+    if (e == OK)
+        e = private_key_read(body_view(&text), &key, &d);
+    body_unmap(&text);
+    if (e == OK)
+        e = import_keep(k, m, key, &d);
+    if (e == OK && private_key_kind_of(key) == PRIVATE_KEY_RSA && private_key_bits(key) < DKIM_BITS_GOOD)
+        err_detail_set(&d,
+                       "the key has %u bits, which others may not believe (RFC 8301 asks for 2048): publish "
+                       "the records of the new keys too, and they take over",
+                       private_key_bits(key));
+    doctor_done(c, id, e, d.text[0] || e == OK ? d.text : err_text(e));
+}
+
 /* ---- doctor: the rest */
 
 static void doctor_list(struct keys *k, struct chan *c, uint64_t id, const struct doctor_key_list *m)
@@ -178,7 +225,7 @@ static void doctor_remove(struct keys *k, struct chan *c, uint64_t id, const str
     doctor_done(c, id, e, e == OK ? "" : err_text(e));
 }
 
-void dkim_doctor(struct keys *k, struct chan *c, uint16_t type, uint64_t id, const void *message)
+void dkim_doctor(struct keys *k, struct chan *c, uint16_t type, uint64_t id, const void *message, int fd)
 {
     if (!k->dkim) { /* its folder could not be read; said at the start */
         struct doctor_key no = {.err = ERR_IO};
@@ -194,6 +241,8 @@ void dkim_doctor(struct keys *k, struct chan *c, uint16_t type, uint64_t id, con
         doctor_set(k, c, id, message);
     } else if (type == DOCTOR_KEYS_REMOVE) {
         doctor_remove(k, c, id, message);
+    } else if (type == DOCTOR_KEYS_IMPORT) {
+        doctor_import(k, c, id, message, fd);
     }
 }
 

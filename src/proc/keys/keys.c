@@ -136,13 +136,12 @@ static void keys_message(struct role_self *r, struct role_peer *peer, uint16_t t
                          const void *message, int *fds, size_t n_fds)
 {
     struct keys *k = r->state;
-    (void)fds, (void)n_fds;
     if (!peer->chan)
         return;
     if (peer->def == &doctor_keys_channel && type == DOCTOR_KEYS_CERTIFICATES_ASK)
         keys_digests(k->tls, peer->chan, id);
     else if (peer->def == &doctor_keys_channel)
-        dkim_doctor(k, peer->chan, type, id, message);
+        dkim_doctor(k, peer->chan, type, id, message, n_fds ? fds[0] : -1);
     else if (peer->def != &x_keys_channel)
         return;
     else if (type == X_KEYS_CERTIFICATES_ASK)

@@ -29,9 +29,9 @@ struct keys {
 /* dkim.c */
 NODISCARD enum err dkim_start(struct keys *k, struct err_detail *detail);
 void dkim_end(struct keys *k);
-/* Messages of x_keys from judge, and of doctor_keys. */
+/* Messages of x_keys from judge, and of doctor_keys; fd: what came with it, borrowed, or -1. */
 void dkim_judge(struct keys *k, struct chan *c, uint16_t type, uint64_t id, const void *message);
-void dkim_doctor(struct keys *k, struct chan *c, uint16_t type, uint64_t id, const void *message);
+void dkim_doctor(struct keys *k, struct chan *c, uint16_t type, uint64_t id, const void *message, int fd);
 /* doctor is gone: nobody waits for the answers of jobs any more. */
 void dkim_doctor_gone(struct keys *k);
 
