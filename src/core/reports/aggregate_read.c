@@ -6,6 +6,9 @@
 #include <stdlib.h>
 
 #define OTHER_MAX 100000 /* elements we do not know, of one report */
+/* Levels that are looked through above elements of a broken report: an honest one of 10 MB has half a million
+ * elements, a few levels off. */
+#define CLIMB_MAX 4000000
 #define NO_DOMAIN "it does not say which domain it is about"
 
 /* Where in the tree we are. Of what is below AT_OTHER nothing is read. */
@@ -58,7 +61,7 @@ struct aggregate_reader {
     size_t n_dkim;
     bool spf_first; /* later ones of the same record count for nothing */
     enum at path[XML_DEPTH_MAX + 1];
-    size_t depth, others;
+    size_t depth, others, climbed;
     bool any;
     uint8_t text[AGGREGATE_TEXT_MAX + 1];
     size_t text_n;
@@ -250,15 +253,15 @@ static void signature_begins(struct aggregate_reader *r)
 
 /* The place around the cursor, up levels further out. Behind a broken tag libxml2 believes itself deeper than
  * the document is, so then all places around count, the nearest first. */
-static bool around(const struct aggregate_reader *r, size_t up, enum at *out)
+static bool around(struct aggregate_reader *r, size_t up, enum at *out)
 {
-    if (up > r->depth || (up > 0 && xml_mistakes(r->xml) == 0))
+    if (up > r->depth || (up > 0 && (xml_mistakes(r->xml) == 0 || ++r->climbed > CLIMB_MAX)))
         return false;
     *out = up == r->depth ? AT_NOWHERE : r->path[r->depth - 1 - up];
     return true;
 }
 
-static enum at place(const struct aggregate_reader *r, slice name)
+static enum at place(struct aggregate_reader *r, slice name)
 {
     enum at in;
     for (size_t up = 0; around(r, up, &in); up++)
@@ -268,7 +271,7 @@ static enum at place(const struct aggregate_reader *r, slice name)
     return AT_OTHER;
 }
 
-static set_fn leaf(const struct aggregate_reader *r, slice name)
+static set_fn leaf(struct aggregate_reader *r, slice name)
 {
     enum at in;
     for (size_t up = 0; around(r, up, &in); up++)
@@ -290,7 +293,7 @@ static bool on_open(void *arg, slice name)
         return record_ends(r) && record_begins(r);
     if (is == AT_DKIM)
         signature_begins(r);
-    return known || ++r->others < OTHER_MAX;
+    return r->climbed <= CLIMB_MAX && (known || ++r->others < OTHER_MAX);
 }
 
 static bool on_text(void *arg, slice text)
