@@ -153,12 +153,15 @@ static void inbound_failed(struct job *j)
     IGNORE_RESULT(chan_send(c, X_REPORTER_FAILED, &m, NULL, 0), "a courtesy");
 }
 
-/* Mail to the addresses at which reports come in: reports on reports would never end. */
+/* Mail to nobody but the addresses at which reports come in: reports on reports would never end. Beside other
+ * recipients such an address changes nothing, or a forger would name it to stay out of all reports. */
 static bool inbound_is_report(const struct job *j)
 {
-    slice address = j->ask.n_rcpts ? j->ask.rcpts[0].address : (slice){0};
-    return slice_starts_nocase(address, SLICE("dmarc-reports@")) ||
-           slice_starts_nocase(address, SLICE("tls-reports@"));
+    for (size_t i = 0; i < j->ask.n_rcpts; i++)
+        if (!slice_starts_nocase(j->ask.rcpts[i].address, SLICE("dmarc-reports@")) &&
+            !slice_starts_nocase(j->ask.rcpts[i].address, SLICE("tls-reports@")))
+            return false;
+    return j->ask.n_rcpts > 0;
 }
 
 void judge_inbound_results(struct job *j, struct judge_verdict *out)
