@@ -222,6 +222,13 @@ static void entities_and_depth_are_refused(void **state)
         buf_str(&deep, ">");
     }
     assert_int_equal(take(w, "Content-Type: text/xml", buf_view(&deep)), ERR_LIMIT);
+    buf_clear(&deep); /* behind a mistake every place around is looked at, but not without end */
+    buf_str(&deep, "<feedback><report_metadata><q a=b></q>");
+    for (int i = 0; i < 50; i++)
+        buf_str(&deep, "<policy_published>");
+    for (int i = 0; i < 200000; i++)
+        buf_str(&deep, "<email/>");
+    assert_int_equal(take(w, "Content-Type: text/xml", buf_view(&deep)), ERR_LIMIT);
     buf_clear(&deep);
     for (int i = 0; i < 100000; i++)
         buf_str(&deep, i ? "[" : "{\"policies\":[");
