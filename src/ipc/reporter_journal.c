@@ -23,6 +23,7 @@ static const struct ipc_field report_head_fields[] = {
     IPC_NUM(struct report_head, U8, adkim),
     IPC_NUM(struct report_head, U8, aspf),
     IPC_NUM(struct report_head, BOOL, testing),
+    IPC_NUM(struct report_head, BOOL, proven),
     IPC_TEXT(struct report_head, fo, REPORT_TEXT_MAX),
     IPC_NUM(struct report_head, U64, messages),
     IPC_NUM(struct report_head, U64, left_out),
@@ -37,22 +38,17 @@ static const struct ipc_field report_dkim_fields[] = {
 };
 static const struct ipc_shape report_dkim_shape = IPC_SHAPE(struct report_dkim, report_dkim_fields);
 
-static const struct ipc_field aggregate_row_fields[] = {
-    IPC_TEXT(struct aggregate_row, source, 16),
-    IPC_NUM(struct aggregate_row, U64, count),
-    IPC_ENUM(struct aggregate_row, U8, disposition, SEEN_REJECT),
-    IPC_ENUM(struct aggregate_row, U8, reason, REASON_LAST),
-    IPC_TEXT(struct aggregate_row, reason_comment, REPORT_TEXT_MAX),
-    IPC_NUM(struct aggregate_row, BOOL, dkim_aligned),
-    IPC_NUM(struct aggregate_row, BOOL, spf_aligned),
-    IPC_TEXT(struct aggregate_row, header_from, DOMAIN),
-    IPC_TEXT(struct aggregate_row, envelope_from, DOMAIN),
-    IPC_TEXT(struct aggregate_row, envelope_to, DOMAIN),
-    IPC_TEXT(struct aggregate_row, spf_domain, DOMAIN),
-    IPC_ENUM(struct aggregate_row, U8, spf, RESULT_LAST),
-    IPC_NUM(struct aggregate_row, BOOL, spf_of_helo),
-    IPC_ITEMS(struct aggregate_row, dkim, n_dkim, DKIM_MAX, &report_dkim_shape),
-};
+#define AGGREGATE_ROW_FIELDS(type, at)                                                                       \
+    IPC_TEXT(type, at source, 16), IPC_NUM(type, U64, at count),                                             \
+        IPC_ENUM(type, U8, at disposition, SEEN_REJECT), IPC_ENUM(type, U8, at reason, REASON_LAST),         \
+        IPC_TEXT(type, at reason_comment, REPORT_TEXT_MAX), IPC_NUM(type, BOOL, at dkim_aligned),            \
+        IPC_NUM(type, BOOL, at spf_aligned), IPC_TEXT(type, at header_from, DOMAIN),                         \
+        IPC_TEXT(type, at envelope_from, DOMAIN), IPC_TEXT(type, at envelope_to, DOMAIN),                    \
+        IPC_TEXT(type, at spf_domain, DOMAIN), IPC_ENUM(type, U8, at spf, RESULT_LAST),                      \
+        IPC_NUM(type, BOOL, at spf_of_helo),                                                                 \
+        IPC_ITEMS(type, at dkim, at n_dkim, DKIM_MAX, &report_dkim_shape)
+
+static const struct ipc_field aggregate_row_fields[] = {AGGREGATE_ROW_FIELDS(struct aggregate_row, )};
 const struct ipc_shape aggregate_row_shape = IPC_SHAPE(struct aggregate_row, aggregate_row_fields);
 
 #define TLS_ROW_FIELDS(type, at)                                                                             \
@@ -117,12 +113,23 @@ static const struct ipc_field report_ask_fields[] = {
     IPC_NUM(struct report_ask, I64, since),
     IPC_NUM(struct report_ask, I64, until),
     IPC_NUM(struct report_ask, U32, from),
+    IPC_NUM(struct report_ask, I64, behind.end),
+    IPC_NUM(struct report_ask, U64, behind.report),
+    IPC_NUM(struct report_ask, U64, behind.row),
 };
 static const struct ipc_shape report_ask_shape = IPC_SHAPE(struct report_ask, report_ask_fields);
+
+static const struct ipc_field report_row_fields[] = {
+    IPC_NUM(struct report_row, U64, report),       IPC_TEXT(struct report_row, org, REPORT_TEXT_MAX),
+    IPC_NUM(struct report_row, I64, begin),        IPC_NUM(struct report_row, I64, end),
+    AGGREGATE_ROW_FIELDS(struct report_row, row.),
+};
+static const struct ipc_shape report_row_shape = IPC_SHAPE(struct report_row, report_row_fields);
 
 static const struct ipc_field report_org_fields[] = {
     IPC_TEXT(struct report_org, org, REPORT_TEXT_MAX),
     IPC_ENUM(struct report_org, U8, kind, REPORT_HEAD_TLS),
+    IPC_NUM(struct report_org, BOOL, proven),
     IPC_NUM(struct report_org, U64, reports),
     IPC_NUM(struct report_org, U64, messages),
     IPC_NUM(struct report_org, I64, begin),
@@ -138,7 +145,10 @@ static const struct ipc_shape report_tls_shape = IPC_SHAPE(struct report_tls, re
 static const struct ipc_field report_page_fields[] = {
     IPC_NUM(struct report_page, U32, err),
     IPC_ITEMS(struct report_page, orgs, n_orgs, REPORT_PAGE_ROWS, &report_org_shape),
-    IPC_ITEMS(struct report_page, sources, n_sources, REPORT_PAGE_ROWS, &aggregate_row_shape),
+    IPC_ITEMS(struct report_page, sources, n_sources, REPORT_PAGE_ROWS, &report_row_shape),
+    IPC_NUM(struct report_page, I64, place.end),
+    IPC_NUM(struct report_page, U64, place.report),
+    IPC_NUM(struct report_page, U64, place.row),
     IPC_ITEMS(struct report_page, tls, n_tls, REPORT_PAGE_ROWS, &report_tls_shape),
     IPC_ITEMS(struct report_page, failures, n_failures, REPORT_PAGE_ROWS, &failure_row_shape),
     IPC_NUM(struct report_page, U64, sent),

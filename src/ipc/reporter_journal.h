@@ -39,6 +39,7 @@ struct report_head {
     int64_t begin, end, taken_at;
     uint8_t p, sp, np, adkim, aspf; /* the last two: 'r', 's' or 0 */
     bool testing;
+    bool proven; /* author is who the report says it is from: policy/report_words, report_proven() */
     slice fo;
     uint64_t messages; /* all that it counts, rows left out included */
     uint64_t left_out; /* rows beyond our bound */
@@ -107,35 +108,51 @@ struct report_kept {
 /* What is asked of the reports on one domain whose period ends behind since. */
 enum report_question {
     REPORT_ASK_ORGS,    /* who reported, and how much */
-    REPORT_ASK_SOURCES, /* aggregate rows, those that have all in common as one, in order of their source */
-    REPORT_ASK_TLS,     /* the same of TLS reports, by who reported */
+    REPORT_ASK_SOURCES, /* rows of proven aggregate reports, those of the newest period first */
+    REPORT_ASK_TLS,     /* rows of proven TLS reports, alike ones as one, by who reported */
     REPORT_ASK_FAILURES,
     REPORT_ASK_SENT, /* how many aggregate reports we sent, on mail to the domain */
     REPORT_ASK__LAST = REPORT_ASK_SENT
+};
+
+/* Where a page of sources ended. */
+struct report_place {
+    int64_t end; /* of the report's period */
+    uint64_t report, row;
 };
 
 struct report_ask {
     uint8_t question;
     slice domain;
     int64_t since, until; /* Unix ms; until 0: now */
-    uint32_t from;        /* rows to leave out: of the pages before */
+    uint32_t from;        /* rows to leave out: of the pages before. Of sources: 0, or any other number: */
+    struct report_place behind; /* go on behind this row */
 };
 
 struct report_org {
     slice org;
     uint8_t kind;
+    bool proven;
     uint64_t reports, messages;
     int64_t begin, end; /* of all of them */
     uint8_t p;          /* that the newest saw published */
 };
 
-/* Only the list of the question is filled. In sources rows, count is a sum. */
+struct report_row {
+    uint64_t report;    /* a number of its report */
+    slice org;          /* who reported it */
+    int64_t begin, end; /* the period of its report */
+    struct aggregate_row row;
+};
+
+/* Only the list of the question is filled. */
 struct report_page {
     uint32_t err;
     const struct report_org *orgs;
     size_t n_orgs;
-    const struct aggregate_row *sources;
+    const struct report_row *sources;
     size_t n_sources;
+    struct report_place place; /* of the last of them */
     const struct report_tls *tls;
     size_t n_tls;
     const struct failure_row *failures;

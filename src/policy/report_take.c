@@ -7,7 +7,8 @@
 #include "text/unpack.h"
 
 #define PROSE_MAX ((size_t)64 * 1024)
-#define TRIES_MAX 4 /* attachments that are unpacked: each may be 10 MB then, and a message holds hundreds */
+/* Attachments that are unpacked: each may be 10 MB then, and a message holds hundreds. */
+#define TRIES_MAX 4
 
 static const slice names_wanted[] = {SLICE_INIT(".xml"), SLICE_INIT(".json")};
 
@@ -198,6 +199,11 @@ static bool is_report_name(struct taking *t, const struct mime_part *p)
 
 static bool is_report_bytes(slice bytes)
 {
+    static const slice wide[] = {SLICE_INIT("\xff\xfe<\0"), SLICE_INIT("\xfe\xff\0<"), SLICE_INIT("<\0?\0"),
+                                 SLICE_INIT("\0<\0?")}; /* UTF-16 */
+    for (size_t i = 0; i < ARRAY_LEN(wide); i++)
+        if (slice_starts(bytes, wide[i]))
+            return true;
     return unpack_kind(bytes) != UNPACK_NOTHING || looks_like(bytes, "<?xml") ||
            looks_like(bytes, "<feedback") || looks_like(bytes, "{");
 }

@@ -1,9 +1,9 @@
 #include "policy/report_words.h"
 
 #include "base/buf.h"
+#include "base/time.h"
 #include "core/auth/auth.h"
-
-#include <stdlib.h>
+#include "text/date.h"
 
 #define TEXT_MAX      1024
 #define SAFE_DAYS     14 /* of reports before a stricter policy is advised */
@@ -15,125 +15,6 @@ struct writer {
     struct buf text, fix;
     const struct report_summary *s;
 };
-
-const char *report_class_word(enum report_class c)
-{
-    static const char *const words[] = {"ok", "forwarded", "own", "changed", "service", "forged"};
-    static_assert(ARRAY_LEN(words) == REPORT_CLASS__COUNT, "every class has a word");
-    return words[(unsigned)c < REPORT_CLASS__COUNT ? c : REPORT_FORGED];
-}
-
-/* ---- gathering */
-
-bool report_sources_init(struct report_sources *s, slice domain, struct arena *a)
-{
-    *s = (struct report_sources){
-        .domain = domain, .arena = a, .at = ARENA_ARRAY(a, REPORT_SOURCES_MAX, struct report_source)};
-    return s->at != NULL;
-}
-
-/* The same domain, or one below it. */
-static bool is_ours(slice name, slice domain)
-{
-    return slice_eq(name, domain) ||
-           (name.n > domain.n && slice_ends_nocase(name, domain) && name.p[name.n - domain.n - 1] == '.');
-}
-
-static struct report_source *source_for(struct report_sources *s, const struct ip *ip)
-{
-    if (s->n && ip_eq(&s->at[s->n - 1].ip, ip))
-        return &s->at[s->n - 1];
-    if (s->n == REPORT_SOURCES_MAX)
-        return NULL;
-    s->at[s->n].ip = *ip;
-    return &s->at[s->n++];
-}
-
-/* What a row that failed proves of somebody else, and whether it was ours but changed on the way. */
-static bool look_closer(struct report_sources *s, struct report_source *to,
-                        const struct aggregate_record *row)
-{
-    slice other = {0};
-    /* the receiver knew the way it came */
-    bool broken = row->reason == AGGREGATE_REASON_MAILING_LIST || row->reason == AGGREGATE_REASON_FORWARDER ||
-                  row->reason == AGGREGATE_REASON_FORWARDED;
-    bool dkim = false;
-    for (size_t i = 0; i < row->n_dkim; i++) {
-        bool own = is_ours(row->dkim[i].domain, s->domain);
-        broken = broken || (own && row->dkim[i].result != AUTH_PASS && row->dkim[i].result != AUTH_NONE);
-        if (!own && row->dkim[i].result == AUTH_PASS && other.n == 0) {
-            other = row->dkim[i].domain;
-            dkim = true;
-        }
-    }
-    if (other.n == 0 && row->spf == AUTH_PASS && !is_ours(row->spf_domain, s->domain))
-        other = row->spf_domain;
-    if (broken)
-        to->own_broken += row->count;
-    else if (other.n)
-        to->others += row->count;
-    if (other.n == 0 || (to->other.n && (to->other_is_dkim || !dkim)))
-        return true;
-    to->other_is_dkim = dkim;
-    return arena_dup(s->arena, other, &to->other);
-}
-
-bool report_sources_add(struct report_sources *s, const struct aggregate_record *row, const struct ip *ours,
-                        size_t n_ours)
-{
-    struct report_source *to = source_for(s, &row->source);
-    bool believed = row->dkim_aligned || row->spf_aligned;
-    s->messages += row->count;
-    s->believed += believed ? row->count : 0;
-    if (!to) {
-        s->left_out += row->count;
-        return true;
-    }
-    for (size_t i = 0; i < n_ours; i++)
-        to->ours = to->ours || ip_eq(&ours[i], &row->source);
-    to->messages += row->count;
-    to->believed += believed ? row->count : 0;
-    to->dkim_passed += row->dkim_aligned ? row->count : 0;
-    to->spf_passed += row->spf_aligned ? row->count : 0;
-    to->refused += row->disposition == AGGREGATE_REJECT ? row->count : 0;
-    to->quarantined += row->disposition == AGGREGATE_QUARANTINE ? row->count : 0;
-    return believed || look_closer(s, to, row);
-}
-
-static uint64_t failed(const struct report_source *s)
-{
-    return s->messages - s->believed;
-}
-
-enum report_class report_class_of(const struct report_source *s)
-{
-    if (failed(s) == 0)
-        return s->spf_passed > 0 || s->ours ? REPORT_OK : REPORT_FORWARDED;
-    if (s->ours)
-        return REPORT_OWN;
-    if (s->own_broken * 2 >= failed(s) || s->believed > failed(s))
-        return REPORT_CHANGED;
-    return s->others * 2 >= failed(s) ? REPORT_SERVICE : REPORT_FORGED;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const struct report_source *x = a, *y = b;
-    bool own = report_class_of(x) == REPORT_OWN, other = report_class_of(y) == REPORT_OWN;
-    if (own != other)
-        return own ? -1 : 1;
-    if (failed(x) != failed(y))
-        return failed(x) > failed(y) ? -1 : 1;
-    if (x->messages != y->messages)
-        return x->messages > y->messages ? -1 : 1;
-    return memcmp(x->ip.b, y->ip.b, sizeof x->ip.b);
-}
-
-void report_sources_sort(struct report_sources *s)
-{
-    if (s->n)
-        qsort(s->at, s->n, sizeof s->at[0], compare);
-}
 
 /* ---- saying. Buffers have room for what is bounded; a sentence that does not fit is cut. */
 
@@ -169,14 +50,26 @@ static void percent(struct buf *b, uint64_t part, uint64_t whole)
     buf_print(b, "%llu.%llu %%", (unsigned long long)(mille / 10), (unsigned long long)(mille % 10));
 }
 
-static void say(struct writer *w, const char *kind, enum report_class class,
-                const struct report_source *source)
+static void say(struct writer *w, const char *kind, enum report_class class, const struct report_group *group)
 {
     struct report_line line = {
-        .kind = kind, .class = class, .source = source, .text = buf_view(&w->text), .fix = buf_view(&w->fix)};
+        .kind = kind, .class = class, .group = group, .text = buf_view(&w->text), .fix = buf_view(&w->fix)};
     w->fn(w->arg, &line);
     buf_clear(&w->text);
     buf_clear(&w->fix);
+}
+
+static void nobody(struct writer *w)
+{
+    const struct report_summary *s = w->s;
+    buf_print(&w->text, "In the last %u days nobody reported on mail in the name of %.*s.", s->days,
+              SLICE_FMT(s->domain));
+    buf_print(&w->fix,
+              "The first reports come one to two days after the DMARC record asks for them, and only from "
+              "receivers that got mail of yours. posthorn dns %.*s shows the record, posthorn doctor whether "
+              "it is there; then wait.",
+              SLICE_FMT(s->domain));
+    say(w, "total", REPORT_OK, NULL);
 }
 
 static void totals(struct writer *w)
@@ -184,14 +77,7 @@ static void totals(struct writer *w)
     const struct report_summary *s = w->s;
     const struct report_sources *all = s->sources;
     if (s->n_orgs == 0) {
-        buf_print(&w->text, "In the last %u days nobody reported on mail in the name of %.*s.", s->days,
-                  SLICE_FMT(s->domain));
-        buf_print(
-            &w->fix,
-            "Reports come when the DMARC record asks for them; posthorn dns %.*s shows the record, posthorn "
-            "doctor whether it is there.",
-            SLICE_FMT(s->domain));
-        say(w, "total", REPORT_OK, NULL);
+        nobody(w);
         return;
     }
     buf_print(&w->text, "In the last %u days %zu %s reported ", s->days, s->n_orgs,
@@ -207,21 +93,55 @@ static void totals(struct writer *w)
         percent(&w->text, all->believed, all->messages);
         buf_str(&w->text, " were believed.");
     }
+    if (all->twice) {
+        buf_str(&w->text, " ");
+        messages(&w->text, all->twice);
+        buf_str(&w->text, " were reported twice by the same organisation, and count once.");
+    }
+    if (s->cut)
+        buf_str(&w->text, " There is more than is read for one answer: the oldest reports are not in it.");
     say(w, "total", REPORT_OK, NULL);
 }
 
-static void source_name(struct buf *b, const struct report_source *s)
+static void unproven(struct writer *w)
 {
-    char ip[IP_TEXT];
-    ip_print(&s->ip, ip);
-    buf_str(b, ip_is_none(&s->ip) ? "A source that cannot be read" : "Source ");
-    if (!ip_is_none(&s->ip))
-        buf_str(b, ip);
-    if (s->name.n)
-        buf_print(b, " (%.*s)", SLICE_FMT(s->name));
+    const struct report_summary *s = w->s;
+    if (s->unproven_reports == 0)
+        return;
+    number(&w->text, s->unproven_reports);
+    buf_str(&w->text, s->unproven_reports == 1 ? " report on " : " reports on ");
+    messages(&w->text, s->unproven_messages);
+    buf_print(&w->text, "%s not counted: not proven to come from %.*s",
+              s->unproven_reports == 1 ? " is" : " are",
+              SLICE_FMT(s->unproven_org.n ? s->unproven_org : SLICE("anybody")));
+    if (s->n_unproven_orgs > 1)
+        buf_print(&w->text, " and %zu more", s->n_unproven_orgs - 1);
+    buf_str(&w->text,
+            ", because the mail that brought it did not pass DMARC. Anybody can write such a report.");
+    buf_print(&w->fix, "Nothing to do. posthorn reports %.*s --table shows who they claim to be from.",
+              SLICE_FMT(s->domain));
+    say(w, "unproven", REPORT_FORGED, NULL);
 }
 
-/* What a receiver did with what failed. */
+/* ---- groups of sources */
+
+static void group_name(struct buf *b, const struct report_group *g)
+{
+    char ip[IP_TEXT];
+    ip_print(&g->top->ip, ip);
+    if (ip_is_none(&g->top->ip)) {
+        buf_str(b, "A source that cannot be read");
+        return;
+    }
+    if (g->n > 1)
+        buf_print(b, "%zu sources, first %s", g->n, ip);
+    else
+        buf_print(b, "Source %s", ip);
+    if (g->top->name.n)
+        buf_print(b, " (%.*s)", SLICE_FMT(g->top->name));
+}
+
+/* What receivers did with what failed. */
 static void treated(struct buf *b, const struct report_source *s)
 {
     if (s->refused == 0 && s->quarantined == 0)
@@ -239,128 +159,231 @@ static void treated(struct buf *b, const struct report_source *s)
     }
 }
 
-static void say_own(struct writer *w, const struct report_source *s)
+static void date(struct buf *b, time_ms at)
 {
+    int64_t year;
+    unsigned month, day;
+    date_civil(at / MS_DAY, &year, &month, &day);
+    buf_print(b, "%04lld-%02u-%02u", (long long)year, month, day);
+}
+
+/* "since 2026-11-21": all was well before. */
+static void since(struct buf *b, const struct report_source *s)
+{
+    if (s->first == 0)
+        return;
+    if (s->good && s->good <= s->first + MS_HOUR)
+        buf_str(b, ", since ");
+    else
+        buf_str(b, ", in reports from ");
+    date(b, s->first);
+    if (s->good && s->good <= s->first + MS_HOUR)
+        buf_str(b, "; before that all was well");
+    else
+        buf_str(b, " on");
+}
+
+static void say_own(struct writer *w, const struct report_group *g)
+{
+    const struct report_source *s = &g->sum;
+    uint64_t failed = report_source_failed(s);
+    bool dkim = s->bad_dkim > 0;
     buf_str(&w->text, "Your own server: ");
-    source_name(&w->text, s);
+    group_name(&w->text, g);
     buf_str(&w->text, " sent ");
     messages(&w->text, s->messages);
     buf_str(&w->text, ", of which ");
-    number(&w->text, failed(s));
-    buf_str(&w->text, " failed both checks");
+    number(&w->text, failed ? failed : s->bad_dkim);
+    buf_str(&w->text, failed ? " failed both checks" : " had a DKIM signature that did not verify");
+    since(&w->text, s);
     treated(&w->text, s);
-    buf_str(&w->text, ": something of yours is broken.");
-    buf_str(
+    buf_str(&w->text, failed ? ": something of yours is broken."
+                             : ". SPF still carries it, but what is forwarded will fail.");
+    buf_print(
         &w->fix,
-        "Run posthorn doctor: it compares the published SPF and DKIM records with what this server does.");
+        "Today: run posthorn doctor %.*s; it compares the published SPF and DKIM records with what this "
+        "server does.",
+        SLICE_FMT(w->s->domain));
+    buf_print(&w->fix,
+              dkim ? " A signature that does not verify is mostly a DKIM record that is missing, old or cut: "
+                     "posthorn dns %.*s shows it as it should be."
+                   : " posthorn dns %.*s shows the records as they should be.",
+              SLICE_FMT(w->s->domain));
 }
 
-static void say_changed(struct writer *w, const struct report_source *s)
+static void say_changed(struct writer *w, const struct report_group *g)
 {
-    source_name(&w->text, s);
+    group_name(&w->text, g);
     buf_str(&w->text, " passed on ");
-    messages(&w->text, s->messages);
+    messages(&w->text, g->sum.messages);
     buf_str(&w->text, " of yours; ");
-    number(&w->text, failed(s));
+    number(&w->text, report_source_failed(&g->sum));
     buf_str(&w->text, " arrived with your signature broken");
-    treated(&w->text, s);
+    treated(&w->text, &g->sum);
     buf_str(&w->text, ": a mailing list or a forwarder that changes mail.");
     buf_str(&w->fix,
-            "Nothing to mend here; lists of today put their own address into From, and receivers that know "
-            "the list accept it by ARC.");
+            "Nothing to mend here; lists of today put their own address into From, and receivers that "
+            "know the list accept it by ARC.");
+    if (g->sum.refused)
+        buf_str(&w->fix, " Mail of your users to that list is refused for some: tell the list's "
+                         "administrator that it has to rewrite From.");
 }
 
-static void say_service(struct writer *w, const struct report_source *s)
+static void say_service(struct writer *w, const struct report_group *g)
 {
     const struct report_summary *sum = w->s;
-    source_name(&w->text, s);
+    const struct report_source *top = g->top;
+    group_name(&w->text, g);
     buf_str(&w->text, " sent ");
-    messages(&w->text, failed(s));
+    messages(&w->text, report_source_failed(&g->sum));
     buf_str(&w->text, " in your name that failed both checks; ");
-    if (s->other_is_dkim)
-        buf_print(&w->text, "it signs as %.*s, not as you", SLICE_FMT(s->other));
+    if (top->other_is_dkim)
+        buf_print(&w->text, "it signs as %.*s, not as you", SLICE_FMT(top->other));
     else
-        buf_print(&w->text, "its SPF domain is %.*s, and it signs with no key", SLICE_FMT(s->other));
-    treated(&w->text, s);
+        buf_print(&w->text, "its SPF domain is %.*s, and it signs with no key", SLICE_FMT(top->other));
+    treated(&w->text, &g->sum);
     buf_str(&w->text, ": probably a service you use (a shop, a newsletter, an invoice program).");
-    buf_print(&w->fix, "If it is yours: let it sign as %.*s (it gives you a DKIM record to publish)",
-              SLICE_FMT(sum->domain));
-    if (!s->other_is_dkim)
+    buf_print(&w->fix,
+              "Ask in your house who uses %.*s. If it is yours: switch on \"own domain\" or \"DKIM\" for "
+              "%.*s in its settings; it gives you a DKIM record to publish",
+              SLICE_FMT(top->other), SLICE_FMT(sum->domain));
+    if (!top->other_is_dkim)
         buf_print(&w->fix,
-                  ", or allow it with posthorn domain set %.*s spf-include NAME, where NAME is the SPF name "
-                  "it tells "
-                  "you, and let it use %.*s as the sender's domain",
+                  ". If it cannot sign: allow it with posthorn domain set %.*s spf-include NAME, where NAME "
+                  "is the SPF name it tells you, and let it use %.*s as the sender's domain",
                   SLICE_FMT(sum->domain), SLICE_FMT(sum->domain));
     buf_str(&w->fix, sum->policy == 2 ? ". If it is not, it is refused already."
                                       : ". If it is not: with the policy reject it would be refused.");
 }
 
-static void say_forged(struct writer *w, const struct report_source *s)
+static void forged_fix(struct writer *w)
 {
-    source_name(&w->text, s);
+    buf_str(&w->fix,
+            w->s->policy == 2
+                ? "Receivers that follow your policy refuse it; nothing to do."
+                : "With the policy reject receivers would refuse it; the advice below says when it is "
+                  "time. If it is a machine of yours, let it send through this server.");
+}
+
+static void say_forged(struct writer *w, const struct report_group *g)
+{
+    group_name(&w->text, g);
     buf_str(&w->text, " sent ");
-    messages(&w->text, failed(s));
-    buf_str(&w->text, " in your name and proves nothing: no SPF, no signature");
-    treated(&w->text, s);
+    messages(&w->text, report_source_failed(&g->sum));
+    buf_str(&w->text, g->n == 1 ? " in your name and proves nothing: no SPF, no signature"
+                                : " in your name and prove nothing: no SPF, no signature");
+    treated(&w->text, &g->sum);
     buf_str(&w->text, ". Nobody you know, as far as this can tell.");
-    buf_str(
-        &w->fix,
-        w->s->policy == 2
-            ? "Receivers that follow your policy refuse it."
-            : "With the policy reject receivers would refuse it; if it is a machine of yours, let it send "
-              "through this server.");
+    forged_fix(w);
 }
 
-static void say_source(struct writer *w, const struct report_source *s)
+static void say_group(struct writer *w, const struct report_group *g)
 {
-    enum report_class class = report_class_of(s);
-    if (class == REPORT_OWN)
-        say_own(w, s);
-    else if (class == REPORT_CHANGED)
-        say_changed(w, s);
-    else if (class == REPORT_SERVICE)
-        say_service(w, s);
-    else
-        say_forged(w, s);
-    say(w, "source", class, s);
+    static void (*const sayers[REPORT_CLASS__COUNT])(struct writer *, const struct report_group *) = {
+        [REPORT_OWN] = say_own,
+        [REPORT_CHANGED] = say_changed,
+        [REPORT_SERVICE] = say_service,
+        [REPORT_FORGED] = say_forged,
+    };
+    sayers[g->class](w, g);
+    say(w, "source", g->class, g);
 }
 
-static void sources(struct writer *w)
+/* Many groups of forgers: one sentence, with the largest three. */
+static void say_wave(struct writer *w, const struct report_group *groups, size_t n)
+{
+    struct report_source sum = {0};
+    size_t sources = 0, named = 0;
+    uint64_t failed = 0;
+    const struct report_group *top = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct report_group *g = &groups[i];
+        if (g->class != REPORT_FORGED)
+            continue;
+        top = top ? top : g;
+        sources += g->n;
+        failed += report_source_failed(&g->sum);
+        sum.refused += g->sum.refused;
+        sum.quarantined += g->sum.quarantined;
+    }
+    number(&w->text, sources);
+    buf_str(&w->text, " sources sent ");
+    messages(&w->text, failed + w->s->sources->left_out);
+    buf_str(&w->text, " in your name and prove nothing: no SPF, no signature");
+    treated(&w->text, &sum);
+    buf_str(&w->text, ". Somebody forges your address. The largest are ");
+    for (size_t i = 0; i < n && named < REPORT_FORGED_MAX; i++) {
+        char ip[IP_TEXT];
+        if (groups[i].class != REPORT_FORGED)
+            continue;
+        ip_print(&groups[i].top->ip, ip);
+        buf_print(&w->text, "%s%s", named ? ", " : "",
+                  ip_is_none(&groups[i].top->ip) ? "one that cannot be read" : ip);
+        if (groups[i].top->name.n)
+            buf_print(&w->text, " (%.*s)", SLICE_FMT(groups[i].top->name));
+        buf_str(&w->text, " with ");
+        number(&w->text, report_source_failed(&groups[i].sum));
+        named++;
+    }
+    buf_str(&w->text, "; --table shows more.");
+    forged_fix(w);
+    say(w, "source", REPORT_FORGED, top);
+}
+
+static void forwarded(struct writer *w)
 {
     const struct report_sources *all = w->s->sources;
-    size_t told = 0, forged = 0, rest = 0, forwarders = 0;
-    uint64_t rest_messages = 0, forwarded = 0;
-    for (size_t i = 0; i < all->n; i++) {
-        const struct report_source *s = &all->at[i];
-        if (report_class_of(s) == REPORT_FORWARDED) {
-            forwarders++;
-            forwarded += s->messages;
+    size_t n = 0;
+    uint64_t count = 0;
+    for (size_t i = 0; i < all->n; i++)
+        if (report_class_of(&all->at[i]) == REPORT_FORWARDED) {
+            n++;
+            count += all->at[i].messages;
         }
-        if (failed(s) == 0)
+    if (count == 0)
+        return;
+    messages(&w->text, count);
+    buf_print(
+        &w->text,
+        " came by %zu %s SPF does not name, but with your signature intact: forwarded mail, and believed.", n,
+        n == 1 ? "source that" : "sources that");
+    say(w, "total", REPORT_FORWARDED, NULL);
+}
+
+static bool sources(struct writer *w)
+{
+    const struct report_sources *all = w->s->sources;
+    const struct report_group *groups;
+    size_t n, told = 0, forgers = 0, rest = 0;
+    uint64_t rest_messages = 0;
+    bool wave;
+    if (!report_sources_group(all, &groups, &n))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        forgers += groups[i].class == REPORT_FORGED;
+    wave = forgers > REPORT_FORGED_MAX;
+    for (size_t i = 0; i < n; i++) {
+        if (wave && groups[i].class == REPORT_FORGED)
             continue;
-        forged += report_class_of(s) == REPORT_FORGED;
-        if (told < REPORT_TOLD_MAX && (report_class_of(s) != REPORT_FORGED || forged <= REPORT_FORGED_MAX)) {
-            told++;
-            say_source(w, s);
+        if (told++ < REPORT_TOLD_MAX) {
+            say_group(w, &groups[i]);
             continue;
         }
-        rest++;
-        rest_messages += failed(s);
+        rest += groups[i].n;
+        rest_messages += report_source_failed(&groups[i].sum);
     }
-    if (rest || all->left_out) {
+    if (wave)
+        say_wave(w, groups, n);
+    else
+        rest_messages += all->left_out;
+    if (rest || (!wave && all->left_out)) {
         buf_print(&w->text, "%zu further sources sent ", rest);
-        messages(&w->text, rest_messages + all->left_out);
+        messages(&w->text, rest_messages);
         buf_str(&w->text, " that were not believed; --table shows the sources.");
         say(w, "total", REPORT_FORGED, NULL);
     }
-    if (forwarded) {
-        messages(&w->text, forwarded);
-        buf_print(&w->text,
-                  " came by %zu %s SPF does not name, but with your signature intact: forwarded mail, and "
-                  "believed.",
-                  forwarders, forwarders == 1 ? "source that" : "sources that");
-        say(w, "total", REPORT_FORWARDED, NULL);
-    }
+    forwarded(w);
+    return true;
 }
 
 /* ---- is it time for a stricter policy? */
@@ -376,7 +399,7 @@ static void advice(struct writer *w)
         const struct report_source *one = &s->watched->at[i];
         enum report_class class = report_class_of(one);
         if (class == REPORT_OWN || class == REPORT_SERVICE)
-            unsolved += failed(one);
+            unsolved += report_source_failed(one);
     }
     if (s->watched_days < SAFE_DAYS) {
         buf_print(&w->text,
@@ -406,6 +429,37 @@ static void advice(struct writer *w)
 
 /* ---- TLS and single failures */
 
+/* What to do about a kind of failure, RFC 8460 §4.3. */
+static const char *tls_fix(slice result)
+{
+    static const struct {
+        const char *result, *fix;
+    } fixes[] = {
+        {"certificate-host-mismatch", "The certificate does not carry that name: let it be issued for every "
+                                      "name your MX records have; posthorn doctor shows which it carries."},
+        {"certificate-expired", "Renew the certificate today; posthorn doctor shows its dates."},
+        {"certificate-not-trusted", "The certificate is not signed by an authority senders know, or the one "
+                                    "between is not sent along; posthorn doctor shows the chain."},
+        {"starttls-not-supported", "STARTTLS was not offered: run posthorn doctor; if it finds it, something "
+                                   "between (a firewall that reads SMTP) takes it away."},
+        {"tlsa-invalid", "The TLSA records do not fit the certificate: posthorn doctor compares them."},
+        {"dnssec-invalid",
+         "DNSSEC of the domain or of the MX name does not verify: posthorn doctor says where."},
+        {"dane-required",
+         "The sender insists on DANE, and found no TLSA records it can trust: posthorn doctor "
+         "looks at them."},
+        {"sts-policy-fetch-error", "The MTA-STS policy could not be fetched: posthorn doctor fetches it."},
+        {"sts-policy-invalid", "The MTA-STS policy cannot be read: posthorn doctor says why."},
+        {"sts-webpki-invalid",
+         "The web server of mta-sts has a certificate that is not valid for it: posthorn "
+         "doctor looks at it."},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(fixes); i++)
+        if (slice_eq(result, slice_str(fixes[i].result)))
+            return fixes[i].fix;
+    return "posthorn doctor looks at the certificates and policies from outside.";
+}
+
 static void tls(struct writer *w)
 {
     const struct report_summary *s = w->s;
@@ -429,7 +483,7 @@ static void tls(struct writer *w)
                       SLICE_FMT(t->result));
             if (t->mx.n)
                 buf_print(&w->text, " at %.*s", SLICE_FMT(t->mx));
-            buf_str(&w->fix, "posthorn doctor looks at the certificates and policies from outside.");
+            buf_print(&w->fix, "%s", tls_fix(t->result));
         }
         buf_str(&w->text, ".");
         say(w, "tls", REPORT_OK, NULL);
@@ -452,18 +506,21 @@ static void failures(struct writer *w)
     }
 }
 
-void report_words(const struct report_summary *s, report_line_fn fn, void *arg)
+bool report_words(const struct report_summary *s, report_line_fn fn, void *arg)
 {
     struct writer w = {.fn = fn, .arg = arg, .s = s};
+    bool fine = true;
     buf_init(&w.text, TEXT_MAX);
     buf_init(&w.fix, TEXT_MAX);
     totals(&w);
     if (s->n_orgs) {
-        sources(&w);
+        fine = sources(&w);
         advice(&w);
     }
+    unproven(&w);
     tls(&w);
     failures(&w);
     buf_done(&w.text);
     buf_done(&w.fix);
+    return fine;
 }

@@ -545,3 +545,8 @@ void db_shrink(struct db *db)
 {
     (void)sqlite3_db_release_memory(db->sql);
 } /* never fails */
+
+uint64_t stmt_work(struct stmt *q)
+{
+    return (uint64_t)sqlite3_stmt_status(q->raw, SQLITE_STMTSTATUS_VM_STEP, 1);
+}

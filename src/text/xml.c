@@ -23,6 +23,12 @@ struct xml {
     size_t quiet;                    /* bytes since the last event */
     uint8_t tail[4];                 /* the beginning of a UTF-8 sequence */
     size_t tail_n;
+    enum { BYTES, LITTLE, BIG } wide; /* UTF-16, of which byte order */
+    uint8_t start[2];                 /* the first two bytes tell which */
+    size_t start_n;
+    uint8_t odd; /* the first byte of a unit */
+    bool has_odd;
+    uint32_t high; /* the first half of a pair; 0: none */
     size_t reason_n;
     char reason[REASON_MAX];
 };
@@ -188,7 +194,7 @@ static enum err xml_chunk(struct xml *x, slice clean, bool last)
     return x->over;
 }
 
-enum err xml_feed(struct xml *x, slice piece)
+static enum err xml_bytes(struct xml *x, slice piece)
 {
     struct buf clean CLEANUP(buf_done);
     buf_init(&clean, 4 * CHUNK);
@@ -218,9 +224,87 @@ enum err xml_feed(struct xml *x, slice piece)
     return x->over;
 }
 
+static void put_utf8(uint32_t c, struct buf *out)
+{
+    if (c < 0x80) {
+        buf_byte(out, (uint8_t)c);
+    } else if (c < 0x800) {
+        buf_byte(out, (uint8_t)(0xc0 | c >> 6));
+        buf_byte(out, (uint8_t)(0x80 | (c & 63)));
+    } else if (c < 0x10000) {
+        buf_byte(out, (uint8_t)(0xe0 | c >> 12));
+        buf_byte(out, (uint8_t)(0x80 | (c >> 6 & 63)));
+        buf_byte(out, (uint8_t)(0x80 | (c & 63)));
+    } else {
+        buf_byte(out, (uint8_t)(0xf0 | c >> 18));
+        buf_byte(out, (uint8_t)(0x80 | (c >> 12 & 63)));
+        buf_byte(out, (uint8_t)(0x80 | (c >> 6 & 63)));
+        buf_byte(out, (uint8_t)(0x80 | (c & 63)));
+    }
+}
+
+/* UTF-16 (RFC 2781 §2.2); half a pair becomes U+FFFD. iconv is not used: it loads files. */
+static enum err xml_wide(struct xml *x, slice piece)
+{
+    struct buf out CLEANUP(buf_done);
+    buf_init(&out, 4 * CHUNK);
+    for (size_t i = 0; i < piece.n && !x->over; i++) {
+        uint32_t unit;
+        if (!x->has_odd) {
+            x->odd = piece.p[i];
+            x->has_odd = true;
+            continue;
+        }
+        x->has_odd = false;
+        unit = x->wide == LITTLE ? (uint32_t)piece.p[i] << 8 | x->odd : (uint32_t)x->odd << 8 | piece.p[i];
+        if (unit >= 0xdc00 && unit < 0xe000 && x->high) {
+            put_utf8(0x10000 + ((x->high - 0xd800) << 10) + (unit - 0xdc00), &out);
+            x->high = 0;
+        } else {
+            if (x->high)
+                put_utf8(0xfffd, &out);
+            x->high = unit >= 0xd800 && unit < 0xdc00 ? unit : 0;
+            if (!x->high)
+                put_utf8(unit >= 0xdc00 && unit < 0xe000 ? 0xfffd : unit, &out);
+        }
+        if (out.n > 3 * CHUNK) {
+            IGNORE_RESULT(xml_bytes(x, buf_view(&out)), "x->over says it");
+            buf_clear(&out);
+        }
+    }
+    return x->over ? x->over : xml_bytes(x, buf_view(&out));
+}
+
+static enum err xml_known(struct xml *x, slice piece)
+{
+    return x->wide == BYTES ? xml_bytes(x, piece) : xml_wide(x, piece);
+}
+
+enum err xml_feed(struct xml *x, slice piece)
+{
+    enum err e;
+    if (x->start_n == sizeof x->start)
+        return xml_known(x, piece);
+    while (piece.n && x->start_n < sizeof x->start) {
+        x->start[x->start_n++] = piece.p[0];
+        piece = slice_from(piece, 1);
+    }
+    if (x->start_n < sizeof x->start)
+        return x->over;
+    if ((x->start[0] == 0xff && x->start[1] == 0xfe) || (x->start[0] == '<' && x->start[1] == 0))
+        x->wide = LITTLE;
+    else if ((x->start[0] == 0xfe && x->start[1] == 0xff) || (x->start[0] == 0 && x->start[1] == '<'))
+        x->wide = BIG;
+    e = xml_known(x, slice_of(x->start, sizeof x->start));
+    return e ? e : xml_known(x, piece);
+}
+
 enum err xml_end(struct xml *x)
 {
-    enum err e = xml_chunk(x, SLICE(""), true);
+    enum err e = x->start_n == 1 ? xml_bytes(x, slice_of(x->start, 1)) : OK;
+    if (e)
+        return e;
+    e = xml_chunk(x, SLICE(""), true);
     if (e)
         return e;
     return x->element ? OK : ERR_SYNTAX;

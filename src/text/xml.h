@@ -7,8 +7,8 @@
  *
  * Lenient, because real reporters are not careful: bytes that are no UTF-8 become U+FFFD and control
  * characters become blanks, whatever encoding the document claims; a broken tag is left out and reading goes
- * on behind it. xml_mistakes() counts what was wrong, xml_reason() says the first in words. UTF-16 is not
- * read.
+ * on behind it. xml_mistakes() counts what was wrong, xml_reason() says the first in words. UTF-16 is told
+ * by its mark or by the zero beside its first "<", and made UTF-8 piece by piece before it is read.
  *
  * Memory: below 2 MB for any input. Time: linear in the input. */
 #ifndef POSTHORN_TEXT_XML_H

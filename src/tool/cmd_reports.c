@@ -51,7 +51,8 @@ static void reports_tables(const struct tool *t, const json_t *rows)
     static const struct tool_column reporters[] = {{"REPORTED BY", "organisation", NULL},
                                                    {"WHAT", "reports_of", NULL},
                                                    {"REPORTS", "reports", NULL},
-                                                   {"MESSAGES", "messages", NULL}};
+                                                   {"MESSAGES", "messages", NULL},
+                                                   {"PROVEN", "proven", NULL}};
     static const struct tool_column sources[] = {
         {"SOURCE", "source", NULL},         {"NAME", "name", NULL},        {"MESSAGES", "messages", NULL},
         {"BELIEVED", "believed", NULL},     {"DKIM", "dkim_passed", NULL}, {"SPF", "spf_passed", NULL},

@@ -64,6 +64,12 @@ static const char *const migrations[] = {
     " record TEXT NOT NULL, outcome INTEGER NOT NULL, at INTEGER NOT NULL, sent_to TEXT NOT NULL,"
     " messages INTEGER NOT NULL, PRIMARY KEY (begin_at, policy_domain, envelope_to, record))"
     " STRICT, WITHOUT ROWID;",
+    /* who is proven to be who he says; and an id that somebody else used first does not keep the right one
+       out */
+    "ALTER TABLE report ADD COLUMN proven INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE report SET proven = author <> '';"
+    "DROP INDEX report_once;"
+    "CREATE UNIQUE INDEX report_once ON report (domain, kind, org, report_id, author);",
 };
 
 struct reports {
@@ -71,6 +77,7 @@ struct reports {
     char *path;
     const char *vfs;
     struct reports_limits limits;
+    uint64_t steps;
 };
 
 static enum err open_file(struct reports *r, struct err_detail *detail)
@@ -177,8 +184,8 @@ static enum err put_head(struct reports *r, const struct report_head *h)
 {
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
         r->db, "INSERT INTO report (kind, domain, org, report_id, email, contact, author, mail, begin_at,"
-               " end_at, taken_at, p, sp, np, adkim, aspf, testing, fo, messages, left_out, mistake)"
-               " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+               " end_at, taken_at, p, sp, np, adkim, aspf, testing, fo, messages, left_out, mistake,"
+               " proven) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     stmt_bind_i64(q, 1, h->kind);
     stmt_bind_text(q, 2, h->domain);
     stmt_bind_text(q, 3, h->org);
@@ -200,6 +207,7 @@ static enum err put_head(struct reports *r, const struct report_head *h)
     stmt_bind_u64(q, 19, bounded(h->messages));
     stmt_bind_u64(q, 20, bounded(h->left_out));
     stmt_bind_text(q, 21, h->mistake);
+    stmt_bind_i64(q, 22, h->proven);
     return stmt_run(q);
 }
 
@@ -449,9 +457,10 @@ static enum err ask_orgs(struct reports *r, const struct report_ask *ask, struct
 {
     struct report_org *rows = ARENA_ARRAY(a, REPORT_PAGE_ROWS, struct report_org);
     struct stmt *q CLEANUP(stmt_done) =
-        db_stmt(r->db, "SELECT org, kind, count(*), sum(messages), min(begin_at), max(end_at), p FROM report"
-                       " WHERE domain = ?1 AND end_at > ?2 AND end_at <= ?3 GROUP BY kind, org"
-                       " ORDER BY kind, 4 DESC, org LIMIT ?4 OFFSET ?5");
+        db_stmt(r->db, "SELECT org, kind, count(*), sum(messages), min(begin_at), max(end_at), p,"
+                       " proven FROM report WHERE domain = ?1 AND kind IN (0, 1, 2) AND end_at > ?2"
+                       " AND end_at <= ?3 GROUP BY proven, kind, org"
+                       " ORDER BY proven DESC, kind, 4 DESC, org LIMIT ?4 OFFSET ?5");
     enum err e = rows ? OK : ERR_LIMIT;
     bind_ask(q, ask);
     while (!e && (e = stmt_row(q)) == OK) {
@@ -465,45 +474,62 @@ static enum err ask_orgs(struct reports *r, const struct report_ask *ask, struct
                                                   .messages = stmt_u64(q, 3),
                                                   .begin = stmt_i64(q, 4),
                                                   .end = stmt_i64(q, 5),
-                                                  .p = (uint8_t)stmt_i64(q, 6)};
+                                                  .p = (uint8_t)stmt_i64(q, 6),
+                                                  .proven = stmt_i64(q, 7) != 0};
     }
     out->orgs = rows;
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
+/* Rows lie in the order of two indexes, so a page begins where the one before ended, nothing is sorted, and
+ * all pages together read every row once. */
 static enum err ask_sources(struct reports *r, const struct report_ask *ask, struct arena *a,
                             struct report_page *out)
 {
-    struct aggregate_row *rows = ARENA_ARRAY(a, REPORT_PAGE_ROWS, struct aggregate_row);
+    struct report_row *rows = ARENA_ARRAY(a, REPORT_PAGE_ROWS, struct report_row);
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
-        r->db, "SELECT s.source, sum(s.count), s.disposition, s.reason, s.dkim_aligned, s.spf_aligned, "
-               "s.header_from,"
-               " s.envelope_from, s.spf_domain, s.spf, s.spf_of_helo, s.dkim FROM report r JOIN source s"
+        r->db, "SELECT s.source, s.count, s.disposition, s.reason, s.dkim_aligned, s.spf_aligned,"
+               " s.header_from, s.envelope_from, s.spf_domain, s.spf, s.spf_of_helo, s.dkim, s.envelope_to,"
+               " r.org, r.begin_at, r.end_at, r.id, s.rowid FROM report r CROSS JOIN source s"
                " ON s.report = r.id WHERE r.domain = ?1 AND r.kind = 0 AND r.end_at > ?2 AND r.end_at <= ?3"
-               " GROUP BY 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12 ORDER BY 1, 2 DESC, 12 LIMIT ?4 OFFSET ?5");
+               " AND r.proven AND (r.end_at < ?3 OR ?4 = 0 OR r.id <= ?4)"
+               " AND s.rowid > CASE WHEN r.id = ?4 THEN ?5 ELSE 0 END"
+               " ORDER BY r.end_at DESC, r.id DESC, s.rowid LIMIT ?6");
     enum err e = rows ? OK : ERR_LIMIT;
-    bind_ask(q, ask);
+    bool first = ask->from == 0;
+    stmt_bind_text(q, 1, ask->domain);
+    stmt_bind_i64(q, 2, ask->since);
+    stmt_bind_i64(q, 3, !first ? ask->behind.end : ask->until ? ask->until : INT64_MAX);
+    stmt_bind_u64(q, 4, first ? 0 : ask->behind.report);
+    stmt_bind_u64(q, 5, first ? 0 : ask->behind.row);
+    stmt_bind_i64(q, 6, REPORT_PAGE_ROWS + 1);
     while (!e && (e = stmt_row(q)) == OK) {
-        struct aggregate_row *row = &rows[out->n_sources];
+        struct report_row *to = &rows[out->n_sources];
         if (is_full(a, out->n_sources)) {
             out->more = true;
             break;
         }
-        *row = (struct aggregate_row){.source = text(q, 0, a, &e),
-                                      .count = stmt_u64(q, 1),
-                                      .disposition = (uint8_t)stmt_i64(q, 2),
-                                      .reason = (uint8_t)stmt_i64(q, 3),
-                                      .dkim_aligned = stmt_i64(q, 4) != 0,
-                                      .spf_aligned = stmt_i64(q, 5) != 0,
-                                      .header_from = text(q, 6, a, &e),
-                                      .envelope_from = text(q, 7, a, &e),
-                                      .spf_domain = text(q, 8, a, &e),
-                                      .spf = (uint8_t)stmt_i64(q, 9),
-                                      .spf_of_helo = stmt_i64(q, 10) != 0};
+        *to =
+            (struct report_row){.org = text(q, 13, a, &e), .begin = stmt_i64(q, 14), .end = stmt_i64(q, 15)};
+        to->report = stmt_u64(q, 16);
+        to->row = (struct aggregate_row){.source = text(q, 0, a, &e),
+                                         .count = stmt_u64(q, 1),
+                                         .disposition = (uint8_t)stmt_i64(q, 2),
+                                         .reason = (uint8_t)stmt_i64(q, 3),
+                                         .dkim_aligned = stmt_i64(q, 4) != 0,
+                                         .spf_aligned = stmt_i64(q, 5) != 0,
+                                         .header_from = text(q, 6, a, &e),
+                                         .envelope_from = text(q, 7, a, &e),
+                                         .envelope_to = text(q, 12, a, &e),
+                                         .spf_domain = text(q, 8, a, &e),
+                                         .spf = (uint8_t)stmt_i64(q, 9),
+                                         .spf_of_helo = stmt_i64(q, 10) != 0};
         if (!e)
-            e = dkim_parse(text(q, 11, a, &e), a, &row->dkim, &row->n_dkim);
+            e = dkim_parse(text(q, 11, a, &e), a, &to->row.dkim, &to->row.n_dkim);
+        out->place = (struct report_place){stmt_i64(q, 15), stmt_u64(q, 16), stmt_u64(q, 17)};
         out->n_sources++;
     }
+    r->steps += stmt_work(q);
     out->sources = rows;
     return e == ERR_NOT_FOUND ? OK : e;
 }
@@ -515,7 +541,7 @@ static enum err ask_tls(struct reports *r, const struct report_ask *ask, struct 
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
         r->db, "SELECT r.org, t.policy_type, t.policy_domain, t.mx, sum(t.good), sum(t.failed), t.result,"
                " t.receiving_mx, t.reason, sum(t.count) FROM report r JOIN tls t ON t.report = r.id"
-               " WHERE r.domain = ?1 AND r.kind = 2 AND r.end_at > ?2 AND r.end_at <= ?3"
+               " WHERE r.domain = ?1 AND r.kind = 2 AND r.proven AND r.end_at > ?2 AND r.end_at <= ?3"
                " GROUP BY 1, 2, 3, 4, 7, 8, 9 ORDER BY 1, 7, 10 DESC, 8 LIMIT ?4 OFFSET ?5");
     enum err e = rows ? OK : ERR_LIMIT;
     bind_ask(q, ask);
@@ -545,11 +571,12 @@ static enum err ask_failures(struct reports *r, const struct report_ask *ask, st
                              struct report_page *out)
 {
     struct failure_row *rows = ARENA_ARRAY(a, REPORT_PAGE_ROWS, struct failure_row);
-    struct stmt *q CLEANUP(stmt_done) = db_stmt(
-        r->db, "SELECT f.source, f.failure, f.delivery, f.header_from, f.mail_from, f.dkim_domain,"
-               " f.dkim_selector, max(f.arrived), sum(f.incidents) FROM report r JOIN failure f"
-               " ON f.report = r.id WHERE r.domain = ?1 AND r.kind = 1 AND r.end_at > ?2 AND r.end_at <= ?3"
-               " GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 9 DESC, 1 LIMIT ?4 OFFSET ?5");
+    struct stmt *q CLEANUP(stmt_done) =
+        db_stmt(r->db, "SELECT f.source, f.failure, f.delivery, f.header_from, f.mail_from, f.dkim_domain,"
+                       " f.dkim_selector, max(f.arrived), sum(f.incidents) FROM report r JOIN failure f"
+                       " ON f.report = r.id WHERE r.domain = ?1 AND r.kind = 1 AND r.proven AND r.end_at > "
+                       "?2 AND r.end_at <= ?3"
+                       " GROUP BY 1, 2, 3, 4, 5, 6, 7 ORDER BY 9 DESC, 1 LIMIT ?4 OFFSET ?5");
     enum err e = rows ? OK : ERR_LIMIT;
     bind_ask(q, ask);
     while (!e && (e = stmt_row(q)) == OK) {
@@ -713,6 +740,11 @@ enum err reports_settled(struct reports *r, const struct settled *s)
 uint64_t reports_count(struct reports *r)
 {
     return ready(r) == OK ? one_number(r, "SELECT count(*) FROM report") : 0;
+}
+
+uint64_t reports_steps(const struct reports *r)
+{
+    return r->steps;
 }
 
 void reports_rest(struct reports *r)

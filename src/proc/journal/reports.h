@@ -40,6 +40,8 @@ NODISCARD enum err reports_material(struct reports *r, const struct material_ask
 /* OK: durable; also when it was settled already. */
 NODISCARD enum err reports_settled(struct reports *r, const struct settled *s);
 uint64_t reports_count(struct reports *r);
+/* Work that REPORT_ASK_SOURCES cost so far (stmt_work()), for tests. */
+uint64_t reports_steps(const struct reports *r);
 /* Nothing comes in for now: takes the log into the file and gives memory back. */
 void reports_rest(struct reports *r);
 

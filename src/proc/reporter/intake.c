@@ -3,6 +3,7 @@
 #include "core/dns/dns_name.h"
 #include "ipc/report_rows.h"
 #include "ipc/x_settings.h"
+#include "policy/report_sources.h"
 #include "policy/report_take.h"
 #include "proc/reporter/reporter.h"
 #include "sys/body.h"
@@ -301,6 +302,16 @@ static void head_tls(struct intake_job *j, const struct tlsrpt *t)
         j->about = domain; /* "no-policy-found" names none */
 }
 
+/* Under the name that is proven, whatever the report calls itself. */
+static void head_who(struct intake_job *j)
+{
+    struct buf who CLEANUP(buf_done);
+    buf_init(&who, REPORT_WHO_MAX);
+    report_who(j->head.author, j->head.org, &who);
+    if (!buf_failed(&who))
+        j->head.org = kept_text(j, buf_view(&who));
+}
+
 static enum err job_read(struct intake_job *j, slice message, const struct intake *m, struct err_detail *why)
 {
     struct arena a CLEANUP(arena_done);
@@ -317,6 +328,7 @@ static enum err job_read(struct intake_job *j, slice message, const struct intak
     j->head.p = j->head.sp = j->head.np = AGGREGATE_POLICY_ABSENT;
     if (m->judged && m->dmarc == AUTH_PASS)
         j->head.author = kept_text(j, m->author);
+    j->head.proven = j->head.author.n > 0;
     body_writer_init(&w, REPORT_ROWS_BYTES_MAX);
     if (report.kind == REPORT_AGGREGATE) {
         head_aggregate(j, &report.aggregate);
@@ -328,6 +340,7 @@ static enum err job_read(struct intake_job *j, slice message, const struct intak
         head_tls(j, &report.tls);
         e = pack_tls(&report.tls, &w);
     }
+    head_who(j);
     if (!j->head.end ||
         j->head.end > j->head.taken_at) /* no period, or one that is not over: it counts from now */
         j->head.end = j->head.taken_at;

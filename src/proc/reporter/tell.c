@@ -9,30 +9,31 @@
 #include "policy/report_words.h"
 #include "proc/reporter/reporter.h"
 #include "sys/clock.h"
+#include "sys/entropy.h"
+#include "text/date.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TELL_ARENA   ((size_t)8 << 20)
+#define TELL_ARENA   ((size_t)16 << 20)
 #define TELL_ROWS    4000 /* JSON objects of one answer */
 #define TELL_BYTES   ((size_t)4 << 20)
-#define TELL_INPUT   20000 /* rows asked of journal */
-#define TELL_OTHERS  200   /* rows of TLS and failure reports */
-#define TELL_SOURCES 500   /* in the table */
+#define TELL_INPUT   100000 /* rows asked of journal */
+#define TELL_OTHERS  200    /* rows of TLS and failure reports */
+#define TELL_SOURCES 500    /* in the table */
 #define WATCH_DAYS   30
 #define DAYS_MAX     3650
 #define PTR_MAX      25
-#define PTR_MS       (5 * MS_SECOND)
+#define PTR_MS       (2 * MS_SECOND) /* all at once */
 #define ROW_BITS     12
 
 /* What is asked of journal, one after the other. */
 static const struct {
     enum report_question question;
-    bool watch; /* of the last WATCH_DAYS, not of the days asked for */
+    bool watch; /* of the last WATCH_DAYS, not of the days asked for; sources: of both, sorted out here */
 } tell_steps[] = {
-    {REPORT_ASK_ORGS, false},   {REPORT_ASK_SOURCES, false}, {REPORT_ASK_ORGS, true},
-    {REPORT_ASK_SOURCES, true}, {REPORT_ASK_TLS, false},     {REPORT_ASK_FAILURES, false},
-    {REPORT_ASK_SENT, false},
+    {REPORT_ASK_ORGS, false}, {REPORT_ASK_ORGS, true},      {REPORT_ASK_SOURCES, true},
+    {REPORT_ASK_TLS, false},  {REPORT_ASK_FAILURES, false}, {REPORT_ASK_SENT, false},
 };
 
 /* A source whose name was asked for. */
@@ -52,6 +53,8 @@ struct tell {
     unsigned days;
     time_ms now;
     size_t step, from; /* the page in hand */
+    struct report_place place;
+    bool cut; /* there are more rows than TELL_INPUT */
     struct tell_name names[PTR_MAX];
     size_t n_names, names_open; /* asked; not answered, and one while they are being asked */
     struct ip ours[16];
@@ -148,20 +151,31 @@ static void put_number(struct buf *b, const char *name, uint64_t value)
     buf_print(b, ",\"%s\":%llu", name, (unsigned long long)value);
 }
 
-static void put_source(struct buf *b, const struct report_source *s)
+/* RFC 3339; 0: left out. */
+static void put_time(struct buf *b, const char *name, time_ms at)
+{
+    if (at <= 0)
+        return;
+    buf_print(b, ",\"%s\":\"", name);
+    IGNORE_RESULT(date_print_iso(at, b), "the buffer notes it");
+    buf_str(b, "\"");
+}
+
+/* s: sums of it, or of a group it stands for. */
+static void put_source(struct buf *b, const struct report_source *top, const struct report_source *s)
 {
     char ip[IP_TEXT];
-    ip_print(&s->ip, ip);
-    put_text(b, "source", ip_is_none(&s->ip) ? SLICE("") : slice_str(ip));
-    put_text(b, "name", s->name);
-    put_text(b, "class", slice_str(report_class_word(report_class_of(s))));
+    ip_print(&top->ip, ip);
+    put_text(b, "source", ip_is_none(&top->ip) ? SLICE("") : slice_str(ip));
+    put_text(b, "name", top->name);
+    put_text(b, "class", slice_str(report_class_word(report_class_of(top))));
     put_number(b, "messages", s->messages);
     put_number(b, "believed", s->believed);
     put_number(b, "dkim_passed", s->dkim_passed);
     put_number(b, "spf_passed", s->spf_passed);
     put_number(b, "refused", s->refused);
     put_number(b, "quarantined", s->quarantined);
-    put_text(b, "other_domain", s->other);
+    put_text(b, "other_domain", top->other);
 }
 
 static void tell_line(void *arg, const struct report_line *line)
@@ -170,8 +184,12 @@ static void tell_line(void *arg, const struct report_line *line)
     struct buf *b = row_begin(t, line->kind);
     put_text(b, "text", line->text);
     put_text(b, "fix", line->fix);
-    if (line->source)
-        put_source(b, line->source);
+    if (line->group) {
+        put_source(b, line->group->top, &line->group->sum);
+        put_number(b, "sources", line->group->n);
+        put_time(b, "failed_from", line->group->sum.first);
+        put_time(b, "failed_until", line->group->sum.last);
+    }
     row_end(t);
 }
 
@@ -202,10 +220,13 @@ static void tell_tables(struct tell *t)
         put_text(b, "reports_of", slice_str(kinds[t->orgs[i].kind]));
         put_number(b, "reports", t->orgs[i].reports);
         put_number(b, "messages", t->orgs[i].messages);
+        put_text(b, "proven", t->orgs[i].proven ? SLICE("yes") : SLICE("no"));
+        put_time(b, "begin", t->orgs[i].begin);
+        put_time(b, "end", t->orgs[i].end);
         row_end(t);
     }
     for (size_t i = 0; i < size_min(t->sources.n, TELL_SOURCES); i++) {
-        put_source(row_begin(t, "row"), &t->sources.at[i]);
+        put_source(row_begin(t, "row"), &t->sources.at[i], &t->sources.at[i]);
         row_end(t);
     }
 }
@@ -221,11 +242,24 @@ static void tell_words(struct tell *t)
                                .n_tls = t->n_tls,
                                .failures = t->failures,
                                .n_failures = t->n_failures};
-    for (size_t i = 0; i < t->n_orgs; i++)
-        s.n_orgs += t->orgs[i].kind == REPORT_HEAD_AGGREGATE;
+    for (size_t i = 0; i < t->n_orgs; i++) {
+        const struct report_org *o = &t->orgs[i];
+        if (o->proven) {
+            s.n_orgs += o->kind == REPORT_HEAD_AGGREGATE;
+            continue;
+        }
+        if (s.n_unproven_orgs++ == 0)
+            s.unproven_org = o->org;
+        s.unproven_reports += o->reports;
+        s.unproven_messages += o->messages;
+    }
+    s.cut = t->cut;
     if (t->first)
         s.watched_days = (unsigned)size_min((size_t)((t->now - t->first) / MS_DAY + 1), WATCH_DAYS);
-    report_words(&s, tell_line, t);
+    if (!report_words(&s, tell_line, t)) {
+        tell_fail(t, ERR_LIMIT, "there is more in the reports than fits into one answer; ask for fewer days");
+        return;
+    }
     tell_sent(t);
     tell_tables(t);
     tell_row(t, 0); /* there is always a total */
@@ -278,12 +312,12 @@ static bool keep_orgs(struct tell *t, const struct report_page *p, bool watch)
 {
     for (size_t i = 0; i < p->n_orgs; i++) {
         const struct report_org *o = &p->orgs[i];
-        if (o->kind == REPORT_HEAD_AGGREGATE && o->end > t->policy_end) {
+        if (o->proven && o->kind == REPORT_HEAD_AGGREGATE && o->end > t->policy_end) {
             t->policy = o->p;
             t->policy_end = o->end;
         }
         if (watch) {
-            if (o->kind == REPORT_HEAD_AGGREGATE && (t->first == 0 || o->begin < t->first))
+            if (o->proven && o->kind == REPORT_HEAD_AGGREGATE && (t->first == 0 || o->begin < t->first))
                 t->first = o->begin > 0 ? o->begin : o->end;
             continue;
         }
@@ -297,10 +331,13 @@ static bool keep_orgs(struct tell *t, const struct report_page *p, bool watch)
     return true;
 }
 
-static bool keep_sources(struct tell *t, const struct report_page *p, struct report_sources *to)
+static bool keep_sources(struct tell *t, const struct report_page *p)
 {
+    time_ms told = t->now - (time_ms)t->days * MS_DAY, watched = t->now - WATCH_DAYS * MS_DAY;
     for (size_t i = 0; i < p->n_sources; i++) {
-        const struct aggregate_row *s = &p->sources[i];
+        const struct report_row *in = &p->sources[i];
+        const struct aggregate_row *s = &in->row;
+        struct report_origin from = {in->report, in->org, in->begin, in->end};
         struct aggregate_dkim dkim[AGGREGATE_DKIM_MAX];
         struct aggregate_record row = {.count = s->count,
                                        .disposition = s->disposition,
@@ -308,6 +345,8 @@ static bool keep_sources(struct tell *t, const struct report_page *p, struct rep
                                        .spf_aligned = s->spf_aligned,
                                        .reason = s->reason,
                                        .header_from = s->header_from,
+                                       .envelope_from = s->envelope_from,
+                                       .envelope_to = s->envelope_to,
                                        .spf_domain = s->spf_domain,
                                        .spf = s->spf,
                                        .spf_of_helo = s->spf_of_helo,
@@ -317,7 +356,10 @@ static bool keep_sources(struct tell *t, const struct report_page *p, struct rep
             dkim[k] = (struct aggregate_dkim){s->dkim[k].domain, s->dkim[k].selector, s->dkim[k].result};
         if (ip_from_slice(s->source, &row.source) != OK)
             row.source = (struct ip){{0}};
-        if (!report_sources_add(to, &row, t->ours, t->n_ours))
+        if (from.begin <= 0 || from.begin > from.end) /* not said */
+            from.begin = from.end - MS_DAY;
+        if ((in->end > told && !report_sources_add(&t->sources, &row, &from, t->ours, t->n_ours)) ||
+            (in->end > watched && !report_sources_add(&t->watched, &row, &from, t->ours, t->n_ours)))
             return false;
     }
     return true;
@@ -360,16 +402,17 @@ static void tell_page(void *arg, enum err e, const void *message, int *fds, size
         tell_fail(t, e, "the journal does not answer; see posthorn status");
         return;
     }
-    fine =
-        keep_orgs(t, p, watch) && keep_sources(t, p, watch ? &t->watched : &t->sources) && keep_others(t, p);
+    fine = keep_orgs(t, p, watch) && keep_sources(t, p) && keep_others(t, p);
     t->sent += p->sent;
     t->sent_messages += p->sent_messages;
     n = p->n_orgs + p->n_sources + p->n_tls + p->n_failures;
     t->from += n;
+    t->place = p->place;
     if (!fine) {
         tell_fail(t, ERR_LIMIT, "there is more in the reports than fits into one answer; ask for fewer days");
         return;
     }
+    t->cut = t->cut || (p->more && p->n_sources && t->from >= TELL_INPUT);
     if (!p->more || n == 0 || t->from >= TELL_INPUT) {
         t->from = 0;
         t->step++;
@@ -379,15 +422,19 @@ static void tell_page(void *arg, enum err e, const void *message, int *fds, size
 
 static void tell_ask(struct tell *t)
 {
-    struct report_ask m = {.domain = t->domain, .from = (uint32_t)t->from};
+    struct report_ask m = {.domain = t->domain, .from = (uint32_t)t->from, .behind = t->place};
+    unsigned days = t->days;
     enum err e;
     if (t->step == ARRAY_LEN(tell_steps)) {
         report_sources_sort(&t->sources);
+        report_sources_sort(&t->watched);
         tell_names(t);
         return;
     }
     m.question = (uint8_t)tell_steps[t->step].question;
-    m.since = t->now - (time_ms)(tell_steps[t->step].watch ? WATCH_DAYS : t->days) * MS_DAY;
+    if (tell_steps[t->step].watch)
+        days = m.question == REPORT_ASK_SOURCES && days > WATCH_DAYS ? days : WATCH_DAYS;
+    m.since = t->now - (time_ms)days * MS_DAY;
     e = role_call(t->reporter->role, ROLE_JOURNAL, REPORTER_JOURNAL_ASK, &m, NULL, 0, JOURNAL_MS, tell_page,
                   t);
     if (e)
@@ -418,6 +465,7 @@ static void tell_known(void *arg, enum err e, const void *message, int *fds, siz
 static bool tell_init(struct tell *t, slice domain)
 {
     struct dns_name name;
+    const struct hash_key key = entropy_hash_key();
     if (dns_name_parse(domain, &name) != OK || !arena_dup(&t->arena, dns_name_view(&name), &t->domain))
         return false;
     t->orgs = ARENA_ARRAY(&t->arena, TELL_OTHERS, struct report_org);
@@ -426,8 +474,8 @@ static bool tell_init(struct tell *t, slice domain)
     for (size_t i = 0; i < ARRAY_LEN(t->ours); i++)
         if (ip_parse(role_setting(t->reporter->role, "address", i), &t->ours[t->n_ours]) == OK)
             t->n_ours++;
-    return t->orgs && t->tls && t->failures && report_sources_init(&t->sources, t->domain, &t->arena) &&
-           report_sources_init(&t->watched, t->domain, &t->arena);
+    return t->orgs && t->tls && t->failures && report_sources_init(&t->sources, t->domain, &key, &t->arena) &&
+           report_sources_init(&t->watched, t->domain, &key, &t->arena);
 }
 
 void tell_call(struct reporter *r, struct role_peer *peer, uint64_t id, const void *call)

@@ -109,6 +109,50 @@ static void the_usual(void **state)
     assert_int_equal(w->r.aggregate.messages, 1);
 }
 
+/* The document with its characters as two bytes each, and one that takes four. */
+static slice utf16(struct buf *b, const char *mark, const char *xml, bool big)
+{
+    buf_clear(b);
+    buf_append(b, slice_of(mark, strlen(mark)));
+    for (const char *p = xml; *p; p++) {
+        if (*p == '~') {
+            buf_append(b, big ? SLICE("\xd8\x3d\xde\x00") : SLICE("\x3d\xd8\x00\xde"));
+            continue;
+        }
+        buf_byte(b, big ? 0 : (uint8_t)*p);
+        buf_byte(b, big ? (uint8_t)*p : 0);
+    }
+    return buf_view(b);
+}
+
+static void utf_16_is_read(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *mark;
+        bool big;
+    } ways[] = {{"\xff\xfe", false}, {"\xfe\xff", true}, {"", false}, {"", true}};
+    struct buf b CLEANUP(buf_done);
+    buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        slice xml = utf16(&b, ways[i].mark, HEAD RECORD RECORD "</feedback>", ways[i].big);
+        assert_int_equal(take(w, "Content-Type: application/octet-stream", xml), OK);
+        check_usual(&w->r.aggregate);
+        assert_int_equal(w->r.aggregate.mistakes, 0);
+        xml =
+            utf16(&b, ways[i].mark,
+                  "<?xml version='1.0' encoding='UTF-16'?><feedback><report_metadata><org_name>x~</org_name>"
+                  "</report_metadata>" RECORD "<policy_published><domain>example.org</domain>"
+                  "</policy_published></feedback>",
+                  ways[i].big);
+        assert_int_equal(take(w, "Content-Type: text/xml", xml), OK);
+        assert_slice(w->r.aggregate.org, "x\xf0\x9f\x98\x80");
+        xml = utf16(&b, ways[i].mark, "<!DOCTYPE feedback SYSTEM 'http://127.0.0.1/x.dtd'><feedback/>",
+                    ways[i].big);
+        assert_int_equal(take(w, "Content-Type: text/xml", xml), ERR_DENIED);
+    }
+}
+
 static void any_pieces_give_the_same(void **state)
 {
     struct world *w = *state;
@@ -344,6 +388,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(the_usual),
+        T(utf_16_is_read),
         T(any_pieces_give_the_same),
         T(careless_reports_are_read),
         T(what_is_no_report_is_said),
