@@ -312,7 +312,7 @@ class WeSend(unittest.TestCase):
 
     def test_alert(self):
         self.house.tool("doctor", check=False, timeout=120)
-        m, results = self.got("eve", "Auto-Submitted: auto-generated")
+        m, results = self.got("eve", " new problem")
         self.believed(m, results, re.search(r"(?m)^From: .*@([\w.]+)>?$", m)[1])
 
 
