@@ -41,9 +41,9 @@ def aggregate(records, domain="demo.test", org="big.example", number="1"):
             f"<policy_published><domain>{domain}</domain><p>none</p></policy_published>{''.join(records)}</feedback>").encode()
 
 
-def mail(data, kind="gzip", name="big.example!demo.test!1!2.xml.gz"):
+def mail(data, kind="gzip", name="big.example!demo.test!1!2.xml.gz", sender="dmarc@big.example"):
     m = EmailMessage()
-    m["From"] = "dmarc@big.example"
+    m["From"] = sender
     m["To"] = "dmarc-reports@demo.test"
     m["Subject"] = "Report Domain: demo.test"
     m.set_content("This is a report.")
@@ -66,7 +66,7 @@ def zeros(size):
     return b"".join(z.compress(piece) for _ in range(size >> 20)) + z.flush()
 
 
-TLS = {"organization-name": "Google Inc.", "report-id": "t1", "contact-info": "x@google.com",
+TLS = {"organization-name": "Google Inc.", "report-id": "t1", "contact-info": "x@big.example",
        "policies": [{"policy": {"policy-type": "sts", "policy-domain": "demo.test", "mx-host": ["mx.demo.test"]},
                      "summary": {"total-successful-session-count": 1197, "total-failure-session-count": 3},
                      "failure-details": [{"result-type": "certificate-host-mismatch", "receiving-mx-hostname": "mx.demo.test",
@@ -80,16 +80,24 @@ FAILURE = (b"From: r@far.test\r\nSubject: failed\r\nMIME-Version: 1.0\r\n"
            b"Subject: topsecretsubject\r\n\r\ntopsecretbody\r\n--b--\r\n")
 
 
+# who reports, and is believed: DMARC passes by SPF
+ZONE = "".join(f'_dmarc.{d} TXT "v=DMARC1; p=none"\n{d} TXT "v=spf1 ip4:127.0.0.0/8 -all"\n' for d in ("big.example", "other.example", "far.test"))
+
+
+@unittest.skipUnless(DnsStub, "python3-dnspython is not installed")
 class Reports(unittest.TestCase):
     def setUp(self):
-        self.house = House(accounts=["bob"], config="address 192.0.2.25\n").start()
+        stub = DnsStub()
+        self.addCleanup(stub.stop)
+        stub.load(ZONE)
+        self.house = House(accounts=["bob"], config="address 192.0.2.25\n", resolver=f"127.0.0.1@{stub.port}").start()
         self.addCleanup(self.house.stop)
 
-    def send(self, message, to=("dmarc-reports@demo.test",)):
+    def send(self, message, to=("dmarc-reports@demo.test",), sender="dmarc@big.example"):
         """The reply behind the message, or of the refused recipient."""
         c = self.house.smtp()
         try:
-            c.mail("dmarc@big.example")
+            c.mail(sender)
             for r in to:
                 code, text = c.rcpt(r)
                 if code != 250:
@@ -110,31 +118,70 @@ class Reports(unittest.TestCase):
         self.assertEqual(self.send(mail(gzip.compress(aggregate(rows))))[0], 250)
         self.assertEqual(self.send(mail(gzip.compress(aggregate(rows))))[0], 250)  # again: counted once
         own = aggregate([record("192.0.2.25", 2, signed="demo.test")], org="other.example")
-        self.assertEqual(self.send(mail(zipped("r.xml", own), "zip", "r.zip"))[0], 250)
+        self.assertEqual(self.send(mail(zipped("r.xml", own), "zip", "r.zip", "dmarc@other.example"), sender="dmarc@other.example")[0], 250)
         self.assertEqual(self.send(mail(json.dumps(TLS).encode(), "tlsrpt+json", "r.json"), ["tls-reports@demo.test"])[0], 250)
-        self.assertEqual(self.send(FAILURE)[0], 250)
+        self.assertEqual(self.send(FAILURE, sender="r@far.test")[0], 250)
         text = self.told()
         self.assertIn("In the last 7 days 2 organisations reported 12,357 messages in the name of demo.test; 97.1 % were believed.", text)
         self.assertIn("Source 198.51.100.7 sent 310 messages in your name that failed both checks; its SPF domain is shop.example", text)
         self.assertIn("Source 203.0.113.9 sent 40 messages in your name and proves nothing", text)
         self.assertIn("Your own server: Source 192.0.2.25 sent 12,002 messages, of which 2 failed", text)
         self.assertIn("5 messages came by 1 source that SPF does not name, but with your signature intact", text)
-        self.assertIn("Google Inc. reported that 3 of 1,200 TLS sessions failed.", text)
+        self.assertIn("big.example (Google Inc.) reported that 3 of 1,200 TLS sessions failed.", text)
         self.assertIn("3 TLS sessions failed: certificate-host-mismatch at mx.demo.test", text)
         self.assertIn("mail from 198.51.100.99 failed dmarc", text)
         self.assertIn("wait until there are 14", text)
         table = self.told("--table")
-        self.assertRegex(table, r"big\.example +aggregate +1 +12355")
+        self.assertRegex(table, r"big\.example +aggregate +1 +12355 +yes")
         self.assertRegex(table, r"198\.51\.100\.7 +- +310 +0 .*service +shop\.example")
         values = self.house.tool_json("reports", "demo.test")[0]
         shop = [v for v in values if v["kind"] == "row" and v["source"] == "198.51.100.7"]
         self.assertEqual([(v["messages"], v["believed"], v["class"]) for v in shop], [(310, 0, "service")])
+        told = [v for v in values if v["kind"] == "source" and v["class"] == "service"]
+        self.assertEqual([(v["messages"], v["sources"]) for v in told], [(310, 1)])
+        self.assertRegex(told[0]["failed_from"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
         # nothing of the mail reported on is kept, and nothing lies in a mailbox
         for folder, _, files in os.walk(self.house.data):
             for f in filter(lambda f: os.path.isfile(os.path.join(folder, f)), files):
                 with open(os.path.join(folder, f), "rb") as file:
                     self.assertNotIn(b"topsecret", file.read(), f)
         self.assertEqual(self.house.mailbox("bob"), [])
+
+    def test_who_is_not_proven_does_not_count(self):
+        rows = [record("203.0.113.9", 9000)]
+        forged = mail(gzip.compress(aggregate(rows, org="google.com")), sender="noreply@google.com")
+        self.assertEqual(self.send(forged, sender="x@nobody.example")[0], 250)
+        text = self.told()
+        self.assertIn("nobody reported on mail", text)
+        self.assertIn("1 report on 9,000 messages is not counted: not proven to come from google.com, because", text)
+        self.assertNotIn("203.0.113.9", text)
+        self.assertRegex(self.told("--table"), r"google\.com +aggregate +1 +9000 +no")
+        # proven to be somebody else than it says: counts, under the name that is proven
+        self.assertEqual(self.send(mail(gzip.compress(aggregate(rows, org="google.com"))))[0], 250)
+        self.assertIn("1 organisation reported 9,000 messages", self.told())
+        self.assertIn("big.example (calls itself google.com)", self.told("--table"))
+
+    def test_the_same_again_under_another_id_counts_once(self):
+        rows = [record("192.0.2.25", 100, "pass", "pass")]
+        for number in ("1", "2"):
+            self.assertEqual(self.send(mail(gzip.compress(aggregate(rows, number=number))))[0], 250)
+        text = self.told()
+        self.assertIn("1 organisation reported 100 messages in the name of demo.test; all of them were believed. 100 messages were"
+                      " reported twice by the same organisation, and count once.", text)
+
+    def test_utf_16(self):
+        data = aggregate([record("192.0.2.25", 3, "pass", "pass")]).decode().encode("utf-16")
+        self.assertEqual(self.send(mail(gzip.compress(data)))[0], 250)
+        self.assertIn("1 organisation reported 3 messages", self.told())
+
+    def test_twenty_thousand_sources(self):
+        rows = [record(f"198.{18 + i // 60000}.{i // 250 % 240}.{i % 250 + 1}", 1) for i in range(20000)]
+        self.assertEqual(self.send(mail(gzip.compress(aggregate(rows), 9)))[0], 250)
+        begun = time.monotonic()
+        text = self.told()
+        self.assertIn("20,000 messages", text)
+        self.assertLess(len(text.splitlines()), 12)
+        print(f"posthorn reports of 20,000 sources: {time.monotonic() - begun:.2f} s", flush=True)
 
     def test_what_is_none_is_refused_with_words(self):
         self.assertRegex(self.send(b"Subject: hi\r\n\r\nBuy now!\r\n")[1],
@@ -168,7 +215,8 @@ class Reports(unittest.TestCase):
     def test_submitted_ones_come_by_the_queue(self):
         data = mail(gzip.compress(aggregate([record("192.0.2.25", 3, "pass", "pass")]))).replace(b"dmarc@big.example", b"bob@demo.test", 1)
         self.house.deliver("bob@demo.test", ["dmarc-reports@demo.test"], data, service="submission", user="bob")
-        wait_for("the report is told", lambda: "1 organisation reported 3 messages" in self.told())
+        # nobody outside vouches for what one of ours submits
+        wait_for("the report is told", lambda: "1 report on 3 messages is not counted" in self.told())
 
     def test_bombs(self):
         pid = self.house.pids("reporter")
