@@ -8,6 +8,8 @@
 #define DOCTOR_FINE     TOOL_DONE
 #define DOCTOR_WARNINGS ((enum tool_exit)1)
 #define DOCTOR_ERRORS   ((enum tool_exit)2)
+#define DOCTOR_SHORT    4 /* findings that are seen at a glance */
+#define DOCTOR_FIRST    3
 
 struct doctor_rows {
     const struct tool *tool;
@@ -123,8 +125,31 @@ static void doctor_print(const json_t *row)
         puts("    To mend it:");
         doctor_lines(doctor_text(row, "mend"));
     }
-    printf("    [%s%s%s]\n\n", doctor_text(row, "id"), *doctor_text(row, "since") ? ", since " : "",
+    printf("    [%s%s%s]\n\n", doctor_text(row, "id"), *doctor_text(row, "since") ? ", seen since " : "",
            doctor_text(row, "since"));
+}
+
+/* The end of a long list is what stands on the terminal: it says where to begin. */
+static void doctor_begin(const struct doctor_rows *r, enum finding_severity worst)
+{
+    size_t records = 0, shown = 0, i;
+    const json_t *row;
+    json_array_foreach(r->findings, i, row) records += strstr(doctor_text(row, "mend"), " IN ") != NULL;
+    if (json_array_size(r->findings) > DOCTOR_SHORT) {
+        puts("\nBegin with:");
+        json_array_foreach(r->findings, i, row)
+        {
+            char head[600];
+            if (doctor_severity(row) != worst || shown == DOCTOR_FIRST)
+                continue;
+            snprintf(head, sizeof head, "%zu. %.500s", ++shown, doctor_text(row, "what"));
+            doctor_fill("  ", head);
+        }
+    }
+    if (records > 2)
+        printf("\n%zu of all are mended by DNS records. All records of a domain in one piece, to paste or to "
+               "send\nto whoever keeps its zone:  posthorn dns DOMAIN --zone\n",
+               records);
 }
 
 static enum tool_exit doctor_show(struct doctor_rows *r, const char *about)
@@ -156,6 +181,8 @@ static enum tool_exit doctor_show(struct doctor_rows *r, const char *about)
                    counts[FINDING_ERROR] == 1 ? "" : "s", counts[FINDING_WARNING],
                    counts[FINDING_WARNING] == 1 ? "" : "s", counts[FINDING_NOTE],
                    counts[FINDING_NOTE] == 1 ? "" : "s");
+        if (worst > FINDING_NOTE)
+            doctor_begin(r, worst);
     }
     return worst == FINDING_ERROR ? DOCTOR_ERRORS : worst == FINDING_WARNING ? DOCTOR_WARNINGS : DOCTOR_FINE;
 }

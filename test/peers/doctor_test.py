@@ -60,6 +60,11 @@ def without(lines, *words):
     return [l for l in lines if not all(w in l for w in words)]
 
 
+def signing(house):
+    """Waits until both keys of demo.test sign."""
+    wait_for("the keys sign", lambda: house.tool("dkim", "check", "demo.test", check=False).stdout.count(" signing ") == 2)
+
+
 def findings(house, *args, status=None):
     r = house.tool("doctor", *args, "--json", check=False, timeout=120)
     value = json.loads(r.stdout)
@@ -224,6 +229,7 @@ class Alerts(unittest.TestCase):
         with doctor_house(self.stub, config="admin alice@demo.test\n") as h:
             good = (COMMON + ZONE.format(d="demo.test")).splitlines() + plan(h, "demo.test")
             self.stub.load("\n".join(good))
+            signing(h)
             findings(h)
             first = len(self.mails(h))  # what a new house has to say, if anything
             self.stub.load("\n".join(without(good, " MX ")))
@@ -248,6 +254,8 @@ class Alerts(unittest.TestCase):
             wait_for("the all-clear came", lambda: len(self.mails(h)) > count)
             self.assertEqual(len(self.mails(h)), count + 1)
             self.assertIn("1 mended", self.mails(h)[-1])
+            self.assertIn("It was wrong since 20", self.mails(h)[-1])
+            self.assertIn("DKIM-Signature:", self.mails(h)[-1])
             self.assertIn("The domain has no MX record (demo.test)", self.mails(h)[-1])
 
 
@@ -279,6 +287,8 @@ class Lists(unittest.TestCase):
                 off()
                 # the list is well again; judge sees that when it checks it next, in an hour or when it starts
                 stub.load("\n".join(good + ["2.0.0.127.white.other.test A 127.0.0.2"]))
+                h.kill("resolver")  # what it remembers of the list goes with it
+                h.wait_whole()
                 h.kill("judge")
                 h.wait_whole()
                 wait_for("nothing is wrong with it any more", lambda: not off())
@@ -335,6 +345,52 @@ class Probe(unittest.TestCase):
 
     def test_names_port_25_out(self):
         self.lost([f"route demo.test 127.0.0.1:{free_port()}"], "port 25 out", outward=free_port())
+
+    def signing_house(self):
+        """A house that signs, and its right records; who calls it stops it."""
+        self.stub.load(COMMON + ZONE.format(d="demo.test"))
+        h = doctor_house(self.stub)
+        h.start()
+        try:
+            good = (COMMON + ZONE.format(d="demo.test")).splitlines() + plan(h, "demo.test")
+            self.stub.load("\n".join(good))
+            signing(h)
+            return h, good
+        except BaseException:
+            h.stop(check=False)
+            raise
+
+    def test_names_a_signature_that_nobody_can_verify(self):
+        h, good = self.signing_house()
+        try:
+            ed = [l.split()[0].rstrip(".") for l in good if "ed25519" in l][0]
+            wrong = [f'{ed} TXT "v=DKIM1; k=ed25519; p={"A" * 43}="' if l.startswith(ed) else l for l in good]
+            self.stub.load("\n".join(wrong))
+            def look():  # the resolver may remember the right record for a second
+                h.tool("doctor", "--probe")
+                return next((hit for hit in ([f for f in findings(h) if f["id"] == "probe-dkim"] for _ in range(4)) if hit), None)
+            found = wait_for("doctor says that the signature fails", look, 40)
+            self.assertEqual(found[0]["subject"], "demo.test")
+            self.assertIn("signature of the probe of demo.test does not verify", found[0]["what"])
+        finally:
+            h.stop()
+
+    @unittest.skipUnless(is_root(), "needs root to take a folder away from the server")
+    def test_names_the_signer(self):
+        h, _ = self.signing_house()
+        folder = os.path.join(h.data, "keys", "dkim")
+        mode = os.stat(folder)
+        try:
+            os.chown(folder, 0, 0)
+            os.chmod(folder, 0o700)
+            h.kill("keys")
+            h.wait_whole()
+            h.tool("doctor", "--probe")
+            found = wait_for("doctor names the signer", lambda: [f for f in findings(h) if f["id"].startswith("probe-")], 40)
+            self.assertTrue([f for f in found if f["id"] == "probe-unsigned" or "the signer" in f["what"]], found)
+        finally:
+            os.chown(folder, mode.st_uid, mode.st_gid)
+            h.stop()
 
     @unittest.skipUnless(is_root(), "needs root to take a folder away from the server")
     def test_names_the_store(self):

@@ -245,6 +245,22 @@ static void cname_record(struct examine *x, const struct dns_plan_record *r)
                   "%.*s is not the CNAME that it should be.", SLICE_FMT(name));
 }
 
+/* A successor may wait for weeks and nothing is wrong; the first key may not, for nothing is signed. */
+static void dkim_waits(struct examine *x, const struct setup_domain *d, slice name, slice mend)
+{
+    bool signs = false;
+    for (size_t i = 0; i < d->in.n_keys; i++)
+        signs |= d->in.keys[i].state == DNS_PLAN_KEY_SIGNING;
+    if (signs)
+        examine_found(x, FINDING_DKIM_WAITING, name, mend, (slice){0},
+                      "The record of the next DKIM key, %.*s, is not there yet.", SLICE_FMT(name));
+    else
+        examine_found(x, FINDING_DKIM_WAITING, name, mend, (slice){0},
+                      "Mail of %.*s goes out unsigned: the record of its DKIM key, %.*s, is not there yet.",
+                      SLICE_FMT(d->name), SLICE_FMT(name))
+            ->severity = FINDING_WARNING;
+}
+
 static void dkim_record(struct examine *x, const struct setup_domain *d, const struct dns_plan_record *r)
 {
     const struct dns_plan_key *key = dkim_key(d, r);
@@ -254,8 +270,7 @@ static void dkim_record(struct examine *x, const struct setup_domain *d, const s
     if (!txt_find(x, name, (slice){0}, &set))
         return;
     if (set.n == 0 && waiting)
-        examine_found(x, FINDING_DKIM_WAITING, name, mend, (slice){0},
-                      "The record of the next DKIM key, %.*s, is not there yet.", SLICE_FMT(name));
+        dkim_waits(x, d, name, mend);
     else if (set.n == 0)
         examine_found(x, FINDING_DKIM_MISSING, name, mend, (slice){0},
                       "The DKIM record %.*s does not exist, but mail %s signed with its key.",

@@ -237,7 +237,7 @@ void examine_house(struct examine *x)
             SLICE(
                 "posthorn queue list\nposthorn status (are accounts and account ready?)\n(is the disk full? "
                 "is an account over its quota?)"),
-            f->unstored_why, "%u recipients here wait for mail that their accounts could not take.",
+            f->unstored_why, "Mail for %u recipient(s) here waits, because their accounts could not take it.",
             (unsigned)f->unstored);
     house_outward(x);
     if (x->before)

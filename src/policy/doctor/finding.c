@@ -97,11 +97,9 @@ struct finding *findings_add(struct findings *f, enum finding_kind kind, slice s
 static int finding_order(const void *a, const void *b)
 {
     const struct finding *x = a, *y = b;
-    int by_subject;
     if (x->severity != y->severity)
         return x->severity > y->severity ? -1 : 1;
-    by_subject = slice_cmp(x->subject, y->subject);
-    return by_subject ? by_subject : (int)x->kind - (int)y->kind;
+    return x->kind != y->kind ? (int)x->kind - (int)y->kind : slice_cmp(x->subject, y->subject);
 }
 
 void findings_sort(struct findings *f)
@@ -185,11 +183,11 @@ enum err finding_print(const struct finding *f, struct buf *out)
 {
     struct buf b CLEANUP(buf_done) = {.max = 2 * FINDING_TEXT_MAX};
     enum finding_severity s = f->severity;
-    buf_print(&b, "%s%s: %.*s",
-              s == FINDING_ERROR     ? "ERROR "
-              : s == FINDING_WARNING ? "Warning "
-                                     : "Note ",
-              finding_rows[f->kind].word, SLICE_FMT(f->what));
+    buf_print(&b, "%s: %.*s",
+              s == FINDING_ERROR     ? "ERROR"
+              : s == FINDING_WARNING ? "Warning"
+                                     : "Note",
+              SLICE_FMT(f->what));
     finding_fill(out, "", buf_view(&b));
     finding_fill(out, "    ", slice_str(finding_rows[f->kind].why));
     if (f->evidence.n) {
@@ -200,10 +198,11 @@ enum err finding_print(const struct finding *f, struct buf *out)
         buf_str(out, "    To mend it:\n");
         finding_lines(out, "        ", f->mend);
     }
+    buf_print(out, "    [%s", finding_rows[f->kind].word);
     if (f->since) {
-        buf_str(out, "    Since ");
+        buf_str(out, ", seen since ");
         date_print_iso(f->since, out);
-        buf_byte(out, '\n');
     }
+    buf_str(out, "]\n");
     return buf_failed(out) ? ERR_LIMIT : OK;
 }

@@ -122,8 +122,8 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
       "Mail goes out unsigned: DMARC then rests on SPF alone, which breaks when mail is forwarded.") \
     X(DKIM_MISSING, "dkim-missing", ERROR, "The DKIM key is not in the DNS", \
       "Mail is signed with a key that nobody can find: every signature fails.") \
-    X(DKIM_WAITING, "dkim-waiting", NOTE, "The next DKIM key waits for its record", \
-      "Keys are changed from time to time; the next one is used as soon as its record is seen.") \
+    X(DKIM_WAITING, "dkim-waiting", NOTE, "A DKIM key waits for its record", \
+      "The key signs as soon as its record is seen; until then the key before it does, or mail goes out unsigned and DMARC rests on SPF alone.") \
     X(DKIM_DIFFERENT, "dkim-different", ERROR, "The DKIM record is not that of our key", \
       "Every signature made with the key fails.") \
     X(DKIM_SPLIT, "dkim-split", ERROR, "The DKIM record is split wrongly", \
@@ -247,7 +247,8 @@ void findings_init(struct findings *f, struct arena *a);
  * just added, to change its severity; never NULL (at a limit it is a row that nobody reads). */
 struct finding *findings_add(struct findings *f, enum finding_kind kind, slice subject, slice what,
                              slice mend, slice evidence);
-/* Worst first, then by subject, then by kind. */
+/* Worst first, then in the order of the table, which is the order to mend them in (what others rest on comes
+ * first), then by subject. */
 void findings_sort(struct findings *f);
 /* The worst of all; FINDING_OK when there is none. */
 enum finding_severity findings_worst(const struct findings *f);

@@ -88,28 +88,38 @@ static void alert_subject(struct buf *b, const struct doctor *d, size_t opened, 
 static void alert_text(struct buf *b, const struct doctor *d, const struct findings *opened,
                        const struct findings *closed, size_t still_open)
 {
-    buf_print(b, "The mail server %.*s looked at itself from outside.\n\n", SLICE_FMT(d->hostname));
+    buf_print(b, "Your mail server %.*s looks at itself every hour, as other servers see it.\n",
+              SLICE_FMT(d->hostname));
+    if (opened->n == 1)
+        buf_str(b, "It found something wrong that was not wrong before:\n\n");
+    else if (opened->n)
+        buf_print(b, "It found %zu things wrong that were not wrong before, the worst first:\n\n", opened->n);
+    else
+        buf_str(b, "What it told you of is right again:\n\n");
     if (opened->n) {
-        buf_print(b, "%s\n\n", opened->n == 1 ? "This is wrong now:" : "These things are wrong now:");
         for (size_t i = 0; i < opened->n; i++) {
             IGNORE_RESULT(finding_print(&opened->at[i], b), "what did not fit is shown by posthorn doctor");
             buf_byte(b, '\n');
         }
     }
     if (closed->n) {
-        buf_str(b, "Mended:\n\n");
-        for (size_t i = 0; i < closed->n; i++)
-            buf_print(b, "    %s (%.*s)\n", finding_rows[closed->at[i].kind].title,
-                      SLICE_FMT(closed->at[i].subject));
-        buf_byte(b, '\n');
+        if (opened->n)
+            buf_str(b, "Right again:\n\n");
+        for (size_t i = 0; i < closed->n; i++) {
+            buf_print(b, "    Mended: %s (%.*s)\n    It was wrong since ",
+                      finding_rows[closed->at[i].kind].title, SLICE_FMT(closed->at[i].subject));
+            date_print_iso(closed->at[i].since, b);
+            buf_print(b, ".  [%s]\n\n", finding_rows[closed->at[i].kind].word);
+        }
     }
     if (still_open)
-        buf_print(b, "Open in all: %zu. ", still_open);
+        buf_print(b, "%zu thing%s wrong in all. ", still_open, still_open == 1 ? " is" : "s are");
     else
         buf_str(b, "Nothing is wrong any more. ");
-    buf_str(b, "The present state:\n\n    posthorn doctor\n\n"
-               "You get one message for each change, not one for each check. To whom it goes is the line\n"
-               "`admin` of the configuration.\n");
+    buf_str(b, "To see the present state, run on the server:\n\n    posthorn doctor\n\n"
+               "When you have mended something, that command looks again at once, and a message like this\n"
+               "one confirms it. You get one message for each change, not one for each check. The line\n"
+               "`admin ADDRESS` of the configuration says to whom it goes.\n");
 }
 
 static bool alert_is_ours(const struct doctor_domain *domains, size_t n, slice address)

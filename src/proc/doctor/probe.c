@@ -28,6 +28,7 @@ struct probe {
     char domain[256];
     char token[33];
     enum facts_probe_state state;
+    enum facts_probe_state outcome; /* of the last one that ended: it counts while the next is under way */
     uint64_t mail_id;
     time_ms sent_at, back_at;
     bool sign_wanted, has_signature;
@@ -63,7 +64,7 @@ size_t probe_facts(struct doctor *d, struct facts_probe *out, size_t max)
     for (size_t i = 0; d->probe && i < d->probe->n && n < max; i++) {
         const struct probe *p = d->probe->probes[i];
         out[n++] = (struct facts_probe){.domain = slice_str(p->domain),
-                                        .state = p->state,
+                                        .state = p->state == PROBE_UNDER_WAY ? p->outcome : p->state,
                                         .sent_at = p->sent_at,
                                         .back_at = p->back_at,
                                         .part = slice_str(p->part),
@@ -82,7 +83,7 @@ size_t probe_facts(struct doctor *d, struct facts_probe *out, size_t max)
 
 static void probe_lost(struct probe *p, const char *part, slice reason)
 {
-    p->state = PROBE_LOST;
+    p->state = p->outcome = PROBE_LOST;
     snprintf(p->part, sizeof p->part, "%s", part);
     snprintf(p->reason, sizeof p->reason, "%.*s", SLICE_FMT(slice_sub(reason, 0, sizeof p->reason - 1)));
     check_soon(p->doctor);
@@ -192,7 +193,6 @@ static void probe_send(struct probe *p)
     p->sent_at = clock_unix();
     p->mail_id = mail_id_next(&p->doctor->ids, p->sent_at);
     p->state = PROBE_UNDER_WAY;
-    p->part[0] = p->reason[0] = 0;
     for (size_t i = 0; i < 32; i += 16)
         snprintf(p->token + i, 17, "%016llx", (unsigned long long)entropy_u64());
     snprintf(address, sizeof address, "posthorn-probe@%s", p->domain);
@@ -257,7 +257,7 @@ static void probe_verified(struct probe_check *c, enum auth_step step, const str
     snprintf(p->dkim_reason, sizeof p->dkim_reason, "%.*s",
              SLICE_FMT(best ? slice_sub(best->reason, 0, sizeof p->dkim_reason - 1) : (slice){0}));
     p->back_at = clock_unix();
-    p->state = PROBE_BACK;
+    p->state = p->outcome = PROBE_BACK;
     loop_timer_clear(&p->timer);
     arena_done(&c->arena);
     free(c);

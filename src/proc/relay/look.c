@@ -28,8 +28,8 @@ static bool look_entry(void *arg, const struct queue_entry *entry)
     return l->n < LOOK_MAX;
 }
 
-/* Recipients of ours that were tried and wait: their store does not take mail. What came from outside is here
- * only because it could not be stored at once. */
+/* Recipients of ours that were tried and wait: their store does not take mail. What was not tried yet says
+ * nothing: doctor's own alerts pass through here too. */
 static void look_unstored(struct look *l)
 {
     for (size_t i = 0; i < l->n; i++) {
@@ -38,7 +38,7 @@ static void look_unstored(struct look *l)
             continue;
         for (size_t k = 0; k < m.n_rcpts; k++)
             if (m.rcpts[k].local && m.rcpts[k].state == QUEUE_WAITING &&
-                (m.account == 0 || m.rcpts[k].attempts || m.rcpts[k].last_attempt)) {
+                (m.rcpts[k].attempts || m.rcpts[k].last_attempt)) {
                 l->seen->unstored++;
                 l->seen->unstored_why = slice_sub(m.rcpts[k].reply, 0, 1024);
             }
