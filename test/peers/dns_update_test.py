@@ -206,6 +206,15 @@ class Push(unittest.TestCase):
             shutil.rmtree(h.key_folder, ignore_errors=True)
             listener.close()
 
+    def test_a_push_by_itself_that_fails_is_in_the_journal(self):
+        h = house(free_port())
+        try:
+            with h:
+                h.tool("domain", "set", "demo.test", "dns-push", "on")
+                wait_for("the journal has it", lambda: h.journal_holds(b"the DNS records of demo.test were not pushed"))
+        finally:
+            shutil.rmtree(h.key_folder, ignore_errors=True)
+
     def test_bad_key_file(self):
         """A key file that cannot be is said before anything starts."""
         folder = tempfile.mkdtemp(prefix="posthorn-test-")

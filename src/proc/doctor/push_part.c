@@ -132,6 +132,16 @@ static struct push_memory *push_remember(slice domain)
     return m;
 }
 
+static void push_tell_failure(const char *domain, const char *why)
+{
+    char text[TEXT_MAX + 1];
+    (void)snprintf(text, sizeof text, "the DNS records of %.255s were not pushed: %s", domain, why); /* cut */
+    log_warning("%s", text);
+    role_tell(
+        pushes.doctor->role,
+        (struct journal_event){.kind = JOURNAL_TROUBLE, .name = SLICE("dns-push"), .text = slice_str(text)});
+}
+
 /* A push of a domain ended. Success that changed something, and failure, are said once. */
 static void push_self_done(void *arg, const struct push_result *r)
 {
@@ -143,7 +153,7 @@ static void push_self_done(void *arg, const struct push_result *r)
     if (r->err) {
         pushes.failed++;
         if (m->err != r->err)
-            log_warning("the DNS records of %s were not pushed: %s", domain, r->text);
+            push_tell_failure(domain, r->text);
         m->plan = 0; /* tried again next time */
     } else {
         pushes.pushed++;
