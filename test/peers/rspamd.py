@@ -40,7 +40,7 @@ class Rspamd:
         self.process = subprocess.Popen(["rspamd", "-i", "-f", "-c", self.conf], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            wait_for("rspamd answers", self.answers)
+            wait_for("rspamd answers", self.answers, 180)  # its start is slow on a busy machine
         except BaseException:
             self.__exit__(True)
             raise
@@ -60,14 +60,14 @@ class Rspamd:
             self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def connect(self):
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+    def connect(self, seconds=60):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
 
     def answers(self):
         if self.process.poll() is not None:
             raise AssertionError(f"rspamd ended with {self.process.returncode}")
         try:
-            c = self.connect()
+            c = self.connect(5)
             c.request("GET", "/ping")
             return c.getresponse().status == 200
         except OSError:
