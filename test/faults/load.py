@@ -228,9 +228,10 @@ class Load:
     def verify_reports(self):
         """Those answered 250 are counted once, however often they came; one that was not answered may be."""
         told = self.house.tool("reports", self.house.domain).stdout
-        found = re.search(r"([\d,]+) organisations? reported ([\d,]+) message", told)
-        organisations, messages = (int(n.replace(",", "")) for n in found.groups()) if found else (0, 0)
-        if not len(self.reports) <= organisations <= self.offered_reports or messages != organisations:
+        # counted, or kept apart because their sender is not proven to be who they say: each report is on one message
+        found = re.findall(r"([\d,]+) (?:organisations? reported|reports? on) ([\d,]+) message", told)
+        reports, messages = (sum(int(f[i].replace(",", "")) for f in found) for i in (0, 1))
+        if not len(self.reports) <= reports <= self.offered_reports or messages != reports:
             self.is_wrong(f"{len(self.reports)} reports were taken, {self.offered_reports} were sent, but: {told}")
 
     def verify_signed(self):
