@@ -28,6 +28,44 @@ mail.other.test A 127.0.0.99
 """
 
 
+class Taker:
+    """Another mail server that takes everything."""
+
+    def __enter__(self):
+        self.messages, self.said = [], ""
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def serve(self):
+        while True:
+            try:
+                c, _ = self.socket.accept()
+            except OSError:
+                return
+            with c, c.makefile("rb") as lines:
+                self.talk(c, lines)
+
+    def talk(self, c, lines):
+        c.sendall(b"220 away.test\r\n")
+        for line in lines:
+            word = line[:4].upper()
+            self.said += line.decode()
+            if word == b"DATA":
+                c.sendall(b"354 go on\r\n")
+                text = b""
+                while (line := lines.readline()) not in (b".\r\n", b""):
+                    text += line
+                self.messages.append(text.decode())
+            c.sendall(b"221 bye\r\n" if word == b"QUIT" else b"250 away.test\r\n")
+            if word == b"QUIT":
+                return
+
+
 def doctor_house(stub, accounts=("alice",), outward=None, config=""):
     """A house that the doctor may look at although it lives on loopback, and whose own mail goes to its own port."""
     ports = {s: free_port() for s in ("smtp", "submissions", "imaps", "imap")}
@@ -257,6 +295,21 @@ class Alerts(unittest.TestCase):
             self.assertIn("It was wrong since 20", self.mails(h)[-1])
             self.assertIn("DKIM-Signature:", self.mails(h)[-1])
             self.assertIn("The domain has no MX record (demo.test)", self.mails(h)[-1])
+
+
+    def test_an_administrator_elsewhere(self):
+        """The alert goes out like any mail, and is signed."""
+        with Taker() as taker, doctor_house(self.stub, config=f"admin boss@away.test\nroute away.test 127.0.0.1:{taker.port}\n") as h:
+            good = (COMMON + ZONE.format(d="demo.test")).splitlines() + plan(h, "demo.test")
+            self.stub.load("\n".join(good))
+            signing(h)
+            self.stub.load("\n".join(without(good, " MX ")))
+            findings(h)
+            wait_for("the alert came to the other server", lambda: taker.messages)
+            text = taker.messages[0]
+            self.assertIn("RCPT TO:<boss@away.test>", taker.said)
+            for words in ("To: boss@away.test", "Subject: mail.demo.test: 1 new problem", "demo.test has no MX record.", "d=demo.test"):
+                self.assertIn(words, text)
 
 
 class Lists(unittest.TestCase):

@@ -67,7 +67,7 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
     X(DNSBL_LISTED, "dnsbl-listed", ERROR, "An address of ours is on a blocklist", \
       "Servers that use the list refuse our mail or take it for junk.") \
     X(DNSBL_OFF, "dnsbl-off", WARNING, "A list of addresses (DNSBL, DNSWL) is not used because it does not answer rightly", \
-      "Its answers cannot be trusted, so mail is judged without it. It is checked every hour and used again when it is well.") \
+      "Its answers cannot be trusted, so nothing is concluded from them. A server in use checks it every hour, and asks it again when it is well.") \
     /* the domain and its name servers */ \
     X(DOMAIN_MISSING, "domain-missing", ERROR, "The domain does not exist in the DNS", \
       "No mail can come in, and mail from a domain that does not exist is refused everywhere.") \
