@@ -2,6 +2,7 @@
 
 #include "core/auth/auth.h"
 #include "core/dns/dns_name.h"
+#include "text/utf8.h"
 
 #include <stdlib.h>
 
@@ -45,9 +46,10 @@ void report_who(slice author, slice org, struct buf *out)
 {
     struct dns_name name;
     bool is_domain = slice_has(org, '.') && !slice_has(org, ' ') && dns_name_parse(org, &name) == OK;
-    org = slice_sub(org, 0, 100); /* texts are UTF-8; what is cut apart is mended below */
-    while (org.n && org.n == 100 && (org.p[org.n - 1] & 0x80))
-        org.n--;
+    if (org.n > 100) {
+        org.n = 100;
+        org.n -= utf8_incomplete_tail(org);
+    }
     if (author.n == 0 || (is_domain && (is_ours(org, author) || is_ours(author, org))))
         buf_append(out, org);
     else if (org.n == 0 || author.n > 120)

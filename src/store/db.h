@@ -73,8 +73,8 @@ void stmt_bind_null(struct stmt *q, int i);
 NODISCARD enum err stmt_row(struct stmt *q);
 /* Runs a statement whose rows, if any, are of no interest. ERR_EXISTS: a UNIQUE or PRIMARY KEY constraint. */
 NODISCARD enum err stmt_run(struct stmt *q);
-/* Steps of SQLite's machine for this statement since it was asked last: a measure of work that does not depend
- * on the machine, for tests. */
+/* Steps of SQLite's machine for this statement since it was asked last: a measure of work that does not
+ * depend on the machine, for tests. */
 uint64_t stmt_work(struct stmt *q);
 /* To its start again, parameters kept: the next round of a loop that binds and runs. */
 void stmt_again(struct stmt *q);

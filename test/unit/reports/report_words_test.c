@@ -317,6 +317,9 @@ static void what_is_told_twice_counts_once(void **state)
     assert_says(w, "170 messages were reported twice by the same organisation, and count once.");
 }
 
+#define EURO "\xe2\x82\xac"
+#define TEN  EURO EURO EURO EURO EURO EURO EURO EURO EURO EURO
+
 static void who_reported(void **state)
 {
     static const struct {
@@ -328,6 +331,7 @@ static void who_reported(void **state)
         {"evil.example", "google.com", "evil.example (calls itself google.com)"},
         {"evil.example", "", "evil.example"},
         {"", "google.com", "google.com"},
+        {"a.example", TEN TEN TEN TEN "x", "a.example (" TEN TEN TEN EURO EURO EURO ")"},
         {"notgoogle.com", "google.com", "notgoogle.com (calls itself google.com)"},
     };
     struct buf b CLEANUP(buf_done);
