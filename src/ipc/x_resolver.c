@@ -26,3 +26,19 @@ static const struct ipc_message x_resolver_messages[] = {
 
 const struct ipc_channel x_resolver_channel = {"x_resolver", 1, x_resolver_messages,
                                                ARRAY_LEN(x_resolver_messages), 4096};
+
+enum dns_answer_status x_resolver_status(enum err e)
+{
+    switch (e) {
+    case OK:
+        return DNS_ANSWER_OK;
+    case ERR_NOT_FOUND:
+        return DNS_ANSWER_NXDOMAIN;
+    case ERR_TIMEOUT:
+        return DNS_ANSWER_TIMEOUT;
+    case ERR_DNS_BOGUS:
+        return DNS_ANSWER_BOGUS;
+    default:
+        return DNS_ANSWER_TEMPFAIL;
+    }
+}

@@ -2,6 +2,7 @@
 #ifndef POSTHORN_IPC_X_RESOLVER_H
 #define POSTHORN_IPC_X_RESOLVER_H
 
+#include "core/dns/dns_table.h"
 #include "ipc/codec.h"
 #include "ipc/house.h"
 
@@ -30,6 +31,9 @@ struct resolved {
     const struct resolved_rr *rrs;
     size_t n_rrs;
 };
+
+/* What an answer means to a dns_table: e is the error of the call, or err of the answer. */
+enum dns_answer_status x_resolver_status(enum err e);
 
 extern const struct ipc_channel x_resolver_channel;
 

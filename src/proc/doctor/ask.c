@@ -27,26 +27,10 @@ static void ask_end(void *arg)
     a.fn(a.arg);
 }
 
-static enum dns_answer_status ask_status(enum err e)
-{
-    switch (e) {
-    case OK:
-        return DNS_ANSWER_OK;
-    case ERR_NOT_FOUND:
-        return DNS_ANSWER_NXDOMAIN;
-    case ERR_DNS_BOGUS:
-        return DNS_ANSWER_BOGUS;
-    case ERR_TIMEOUT:
-        return DNS_ANSWER_TIMEOUT;
-    default:
-        return DNS_ANSWER_TEMPFAIL;
-    }
-}
-
 static void ask_put(struct dns_table *t, size_t question, enum err e, const struct resolved *m)
 {
     slice rdata[DNS_TABLE_RRS_MAX];
-    struct dns_answer answer = {.status = ask_status(e)};
+    struct dns_answer answer = {.status = x_resolver_status(e)};
     if (m && (e == OK || e == ERR_NOT_FOUND)) {
         answer.secure = m->secure;
         answer.ttl_s = m->ttl;

@@ -17,6 +17,7 @@ struct entry {
     struct dns_name name;
     uint16_t type;
     bool open, again;
+    bool fresh; /* asked past resolver's cache */
     time_ms asked_at, until;
     struct dns_answer answer; /* its RDATA in bytes */
     uint8_t *bytes;
@@ -200,22 +201,6 @@ static void entry_keep(struct entry *e, const struct resolved *r)
     e->answer.n = r->n_rrs;
 }
 
-static enum dns_answer_status status_of(enum err e)
-{
-    switch (e) {
-    case OK:
-        return DNS_ANSWER_OK;
-    case ERR_NOT_FOUND:
-        return DNS_ANSWER_NXDOMAIN;
-    case ERR_TIMEOUT:
-        return DNS_ANSWER_TIMEOUT;
-    case ERR_DNS_BOGUS:
-        return DNS_ANSWER_BOGUS;
-    default:
-        return DNS_ANSWER_TEMPFAIL;
-    }
-}
-
 static void entry_forget_answer(struct entry *e)
 {
     e->dns->facts.bytes -= e->n_bytes;
@@ -231,7 +216,7 @@ static void entry_settle(struct entry *e, enum err err, const struct resolved *r
     time_ms keep = DNS_KEEP_FAILED_MS;
     e->open = e->again = false;
     entry_forget_answer(e);
-    e->answer.status = status_of(err);
+    e->answer.status = x_resolver_status(err);
     if (err == OK)
         entry_keep(e, r);
     if (!dns_answer_failed(&e->answer)) {
@@ -269,7 +254,7 @@ static void entry_answered(void *arg, enum err e, const void *message, int *fds,
 
 static void entry_send(struct entry *e)
 {
-    const struct resolve ask = {.name = dns_name_view(&e->name), .type = e->type};
+    const struct resolve ask = {.name = dns_name_view(&e->name), .type = e->type, .fresh = e->fresh};
     struct judge_dns *d = e->dns;
     enum err err;
     e->asked_at = loop_now(d->role->loop);
@@ -304,7 +289,7 @@ static bool dns_ask_one(struct judge_dns *d, struct judge_asker *a, size_t quest
         return true;
     }
     entry_use(e);
-    if (!e->open && now < e->until) {
+    if (!e->open && now < e->until && !a->fresh) {
         dns_table_put(a->table, question, &e->answer);
         d->facts.found++;
         return true;
@@ -318,6 +303,7 @@ static bool dns_ask_one(struct judge_dns *d, struct judge_asker *a, size_t quest
         return false;
     if (e->open)
         role_forget(d->role, e); /* its answer went with resolver's old channel */
+    e->fresh = a->fresh;
     entry_send(e);
     return false;
 }

@@ -37,6 +37,7 @@ struct judge_asker {
     void *arg;
     struct list waits; /* inside */
     bool late;         /* gave up */
+    bool fresh;        /* set after init: nothing out of a cache, ours or resolver's */
 };
 
 struct judge_dns *judge_dns_new(struct role_self *role);

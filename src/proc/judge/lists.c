@@ -74,6 +74,7 @@ static void lists_begin(struct judge_lists *l, size_t which)
     arena_reset(&l->arena);
     must(dns_table_init(&l->dns, &l->arena, LISTS_QUESTIONS)); /* an empty arena has room */
     judge_asker_init(&l->asker, &l->dns, lists_came, l);
+    l->asker.fresh = true; /* a canary out of a cache says nothing about now */
     loop_later(l->judge->role->loop, &l->task);
 }
 

@@ -13,26 +13,10 @@ void dests_forget(struct dests *d)
     d->n_asks = d->open = 0;
 }
 
-static enum dns_answer_status status_of(enum err e)
-{
-    switch (e) {
-    case OK:
-        return DNS_ANSWER_OK;
-    case ERR_NOT_FOUND:
-        return DNS_ANSWER_NXDOMAIN;
-    case ERR_TIMEOUT:
-        return DNS_ANSWER_TIMEOUT;
-    case ERR_DNS_BOGUS:
-        return DNS_ANSWER_BOGUS;
-    default:
-        return DNS_ANSWER_TEMPFAIL;
-    }
-}
-
 static void dests_put(struct dests *d, size_t question, enum err e, const struct resolved *m)
 {
     slice rdata[DNS_TABLE_RRS_MAX];
-    struct dns_answer answer = {.status = status_of(e), .rdata = rdata};
+    struct dns_answer answer = {.status = x_resolver_status(e), .rdata = rdata};
     for (size_t i = 0; e == OK && i < m->n_rrs && i < ARRAY_LEN(rdata); i++)
         rdata[answer.n++] = m->rrs[i].rdata;
     dns_table_put(&d->dns, question, &answer);

@@ -4,6 +4,7 @@
 #include "ipc/control.h"
 #include "ipc/role.h"
 #include "ipc/x_journal.h"
+#include "proc/supervisor/outfit.h"
 #include "proc/supervisor/watch.h"
 #include "proc/supervisor/wiring.h"
 #include "sys/clock.h"
@@ -309,154 +310,12 @@ static void house_send(struct member *m, uint16_t type, const void *message, int
         log_error("%s.%u does not take its boot messages", role_name(m->role), m->index);
 }
 
-static void house_setting(struct member *m, const char *name, const char *format, ...) FORMAT(3, 4);
-static void house_setting(struct member *m, const char *name, const char *format, ...)
+static unsigned house_edges(const struct house *h)
 {
-    char text[1200];
-    struct control_setting s = {slice_str(name), {0}};
-    va_list ap;
-    va_start(ap, format);
-    (void)vsnprintf(text, sizeof text, format, ap); /* no setting is longer */
-    va_end(ap);
-    s.value = slice_str(text);
-    house_send(m, CONTROL_SETTING, &s, -1);
-}
-
-/* This server, as seen from outside. */
-static void house_send_addresses(struct member *m)
-{
-    const struct conf *c = m->house->ground->conf;
-    for (size_t i = 0; i < c->address_count; i++) {
-        char ip[IP_TEXT];
-        ip_print(&c->addresses[i], ip);
-        house_setting(m, "address", "%s", ip);
-    }
-}
-
-/* What the DNS should say depends on what listens where. */
-static void house_send_dns_settings(struct member *m)
-{
-    const struct conf *c = m->house->ground->conf;
-    char text[CONF_ADDRESS_TEXT];
-    for (size_t i = 0; i < c->listen_count; i++) {
-        conf_address_print(&c->listens[i].address, text);
-        house_setting(m, "listen", "%s %s%s", conf_service_name(c->listens[i].service), text,
-                      c->listens[i].plaintext ? " plaintext" : "");
-    }
-    if (c->zone[0])
-        house_setting(m, "zone", "%s", c->zone);
-    if (c->dns_update_key[0]) {
-        conf_address_print(&c->dns_update, text);
-        house_setting(m, "dns-update", "%s", text);
-        house_setting(m, "dns-update-key", "%s", m->house->ground->dns_update_key);
-    }
-}
-
-static void house_send_doctor_settings(struct member *m)
-{
-    const struct conf *c = m->house->ground->conf;
-    const struct conf_doctor *d = &c->doctor;
-    char text[CONF_ADDRESS_TEXT];
-    if (c->admin[0])
-        house_setting(m, "admin", "%s", c->admin);
-    if (d->off)
-        house_setting(m, "doctor-off", "on");
-    for (size_t i = 0; i < d->outward_count; i++)
-        house_setting(m, "outward", "%s", d->outward[i]);
-    if (d->test)
-        house_setting(m, "doctor-test", "%u %u", d->test_dns_port, d->test_probe_s);
-    for (size_t i = 0; i < c->forward_count; i++) {
-        conf_address_print(&c->forwards[i], text);
-        house_setting(m, "forward", "%s", text);
-    }
-    for (size_t i = 0; i < c->judge_count; i++)
-        if (c->judge[i].kind == CONF_DNSBL)
-            house_setting(m, "dnsbl", "%s", c->judge[i].text);
-}
-
-static void house_send_settings(struct member *m)
-{
-    const struct ground *g = m->house->ground;
-    const struct conf *c = g->conf;
     unsigned edges = 0;
-    for (size_t i = 0; i < m->house->n_members; i++)
-        edges += m->house->members[i].role == ROLE_EDGE;
-    house_setting(m, "hostname", "%s", c->hostname);
-    for (unsigned l = 0; l < CONF_LIMIT__COUNT; l++) {
-        uint64_t v = c->limits[l];
-        /* What counts for the whole server is shared out among the edges. */
-        if (m->role == ROLE_EDGE && (l == CONF_LIMIT_BODY_MEMORY || l == CONF_LIMIT_CONNECTIONS))
-            v = v / edges + 1;
-        house_setting(m, conf_limit_name((enum conf_limit)l), "%llu", (unsigned long long)v);
-    }
-    for (size_t i = 0; i < c->judge_count && m->role == ROLE_JUDGE; i++)
-        house_setting(m, conf_judge_name(c->judge[i].kind), "%s", c->judge[i].text);
-    if (*c->hold_remote)
-        house_setting(m, "hold-remote", "%s", c->hold_remote);
-    for (size_t i = 0; i < c->route_count && m->role == ROLE_RELAY; i++)
-        house_setting(m, "route", "%s %s:%u", c->routes[i].domain, c->routes[i].host, c->routes[i].port);
-    if (m->role == ROLE_DIRECTORY || m->role == ROLE_ACCOUNTS)
-        house_setting(m, "ticket-key", "%s", g->ticket_key);
-    if (m->role == ROLE_DOCTOR || m->role == ROLE_REPORTER)
-        house_send_addresses(m);
-    if (m->role == ROLE_DOCTOR) {
-        house_send_dns_settings(m);
-        house_send_doctor_settings(m);
-    }
-    if (m->role == ROLE_NAMESERVER)
-        house_setting(m, "zone", "%s", c->zone);
-    if (m->role == ROLE_RESOLVER) {
-        house_setting(m, "resolver", "%s", c->resolver_forward ? "forward" : "system");
-        for (size_t i = 0; i < c->forward_count; i++) {
-            char text[64];
-            conf_address_print(&c->forwards[i], text);
-            house_setting(m, "forward", "%s", text);
-        }
-    }
-}
-
-static void house_send_file(struct member *m, const char *name, int fd)
-{
-    struct control_file f = {slice_str(name)};
-    if (fd >= 0)
-        house_send(m, CONTROL_FILE, &f, fd);
-}
-
-static void house_send_things(struct member *m)
-{
-    const struct ground *g = m->house->ground;
-    if (g->folders[m->role] >= 0) {
-        struct control_folder f = {SLICE("data")};
-        house_send(m, CONTROL_FOLDER, &f, g->folders[m->role]);
-    }
-    if (m->role == ROLE_KEYS) {
-        house_send_file(m, "tls-cert", g->tls_cert);
-        house_send_file(m, "tls-key", g->tls_key);
-    }
-    if (m->role == ROLE_DOCTOR) {
-        house_send_file(m, "trust", g->doctor_trust);
-        house_send_file(m, "resolv.conf", g->resolv_conf);
-    }
-    if (m->role == ROLE_RESOLVER) {
-        house_send_file(m, "trust-anchor", g->trust_anchor);
-        house_send_file(m, "resolv.conf", g->resolv_conf);
-    }
-    if (m->role == ROLE_DIRECTORY)
-        house_send_file(m, "control-socket", g->control_socket);
-    for (size_t i = 0; i < g->conf->dns_listen_count && m->role == ROLE_NAMESERVER; i++) {
-        char name[16];
-        (void)snprintf(name, sizeof name, "dns-udp-%zu", i);
-        house_send_file(m, name, g->dns_udp[i]);
-        (void)snprintf(name, sizeof name, "dns-tcp-%zu", i);
-        house_send_file(m, name, g->dns_tcp[i]);
-    }
-    for (size_t i = 0; i < g->conf->listen_count && m->role == ROLE_EDGE; i++) {
-        char text[64];
-        conf_address_print(&g->conf->listens[i].address, text);
-        struct control_listener l = {(uint8_t)g->conf->listens[i].service, g->conf->listens[i].plaintext,
-                                     slice_str(text)};
-        house_send(m, CONTROL_LISTENER, &l, g->listeners[i]);
-    }
+    for (size_t i = 0; i < h->n_members; i++)
+        edges += h->members[i].role == ROLE_EDGE;
+    return edges;
 }
 
 static bool house_runs(const struct member *m)
@@ -579,8 +438,11 @@ static void house_bring_up(struct member *m)
         house_later(m);
         return;
     }
-    house_send_settings(m);
-    house_send_things(m);
+    outfit_send(&(struct outfit){.to = m->control,
+                                 .role = m->role,
+                                 .index = m->index,
+                                 .edges = house_edges(m->house),
+                                 .ground = m->house->ground});
     house_wire(m);
 }
 
