@@ -39,6 +39,10 @@ static void resolved(void *arg, const struct dns_answer *a)
     struct resolving r = *(struct resolving *)arg;
     free(arg);
     dns_table_put(r.table, r.question, a);
+    if (dns_answer_failed(a))
+        r.survey->unanswered++;
+    else
+        r.survey->answered++;
     survey_done(r.survey);
 }
 
@@ -51,13 +55,24 @@ static void resolve_one(struct survey *s, struct dns_table *t, size_t question, 
     s->o.lookup.ask(s->o.lookup.arg, name, type, resolved, r);
 }
 
+static bool dns_is_silent(const struct survey *s)
+{
+    return s->answered == 0 && s->unanswered >= SURVEY_SILENT;
+}
+
 void survey_resolve(struct survey *s, struct dns_table *t)
 {
+    static const struct dns_answer silent = {.status = DNS_ANSWER_TIMEOUT};
     size_t question;
     slice name;
     uint16_t type;
+    bool dead = dns_is_silent(s);
     while (dns_table_next(t, &question, &name, &type))
-        if (t != &s->dns || !survey_zone_ask(s, question, name, type))
+        if (t == &s->dns && survey_zone_ask(s, question, name, type))
+            continue;
+        else if (dead)
+            dns_table_put(t, question, &silent);
+        else
             resolve_one(s, t, question, name, type);
 }
 
@@ -202,6 +217,7 @@ static void step_examining(struct survey *s)
     enum auth_step step;
     s->o.facts.ports = s->ports;
     s->o.facts.n_ports = s->n_ports;
+    s->o.facts.dns_silent = dns_is_silent(s);
     survey_zones_end(s);
     arena_reset(&s->scratch);
     step = (s->o.before ? examine_before : examine)(s->o.setup, &s->o.facts, &s->dns, &s->scratch, &f);

@@ -22,13 +22,16 @@ struct survey_zone {
     bool resolver_knows; /* the resolver got an answer about it */
 };
 
+#define SURVEY_SILENT 3 /* questions, none of them answered: the DNS is dead */
+
 struct survey {
     struct survey_options o;
-    struct arena arena;       /* facts, answers */
-    struct arena scratch;     /* of one examination */
-    struct dns_table finding; /* questions to find the servers */
-    struct dns_table dns;     /* the examination's */
-    size_t open;              /* things under way */
+    struct arena arena;          /* facts, answers */
+    struct arena scratch;        /* of one examination */
+    struct dns_table finding;    /* questions to find the servers */
+    struct dns_table dns;        /* the examination's */
+    size_t open;                 /* things under way */
+    size_t answered, unanswered; /* questions to the recursive resolver */
     struct survey_zone *zones;
     size_t n_zones;
     struct facts_zone *zone_facts;
@@ -47,7 +50,8 @@ bool survey_allowed(const struct survey *s, const struct ip *ip);
 /* One thing more is under way / done; at the last one the survey goes on. */
 void survey_begin(struct survey *s);
 void survey_done(struct survey *s);
-/* Sends what a table noted to the recursive resolver. */
+/* Sends what a table noted to the recursive resolver. When that has not answered anything at all so far, the
+ * rest is not asked: a dead DNS costs one wait, not one for each round. */
 void survey_resolve(struct survey *s, struct dns_table *t);
 
 /* zone.c: notes in s->finding what it must know of the zones; true when all of it is there. */

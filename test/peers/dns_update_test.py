@@ -206,12 +206,13 @@ class Push(unittest.TestCase):
             shutil.rmtree(h.key_folder, ignore_errors=True)
             listener.close()
 
-    def test_a_push_by_itself_that_fails_is_in_the_journal(self):
+    def test_a_push_by_itself_that_fails_is_told(self):
         h = house(free_port())
         try:
             with h:
                 h.tool("domain", "set", "demo.test", "dns-push", "on")
                 wait_for("the journal has it", lambda: h.journal_holds(b"the DNS records of demo.test were not pushed"))
+                wait_for("the doctor says so", lambda: "dns-push-failed" in h.tool("doctor", check=False).stdout)
         finally:
             shutil.rmtree(h.key_folder, ignore_errors=True)
 

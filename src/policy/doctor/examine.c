@@ -48,7 +48,7 @@ const struct dns_answer *examine_known(struct examine *x, slice name, uint16_t t
             SLICE("Ask whoever keeps the zone to sign it again, or to take the DS record out of the "
                   "zone above until that is done."),
             what, "The answer to %.*s failed its DNSSEC check.", SLICE_FMT(what));
-    else
+    else if (!x->facts->dns_silent) /* said once, for all */
         examine_found(x, FINDING_UNOBSERVED, what,
                       SLICE("See whether the name servers of the zone run and can be reached; doctor looks "
                             "again within the hour."),

@@ -80,6 +80,8 @@ static bool spf_covers(struct examine *x, const struct setup_domain *d, const st
     }
     if (r.result == AUTH_PASS)
         return true;
+    if (r.result == AUTH_TEMPERROR && x->facts->dns_silent)
+        return false;
     if (r.result == AUTH_TEMPERROR) {
         examine_found(x, FINDING_UNOBSERVED, examine_text(x, "SPF %.*s", SLICE_FMT(d->name)),
                       SLICE("See whether the names that the record includes can be looked up."), seen,

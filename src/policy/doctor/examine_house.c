@@ -239,6 +239,22 @@ void examine_house(struct examine *x)
                 "is an account over its quota?)"),
             f->unstored_why, "Mail for %u recipient(s) here waits, because their accounts could not take it.",
             (unsigned)f->unstored);
+    if (f->dns_silent)
+        examine_found(
+            x, FINDING_DNS_SILENT, SLICE("dns"),
+            SLICE("See which name servers are asked: the lines `resolver` of posthorn.conf(5), else "
+                  "/etc/resolv.conf.\nAsk one of them: dig @ADDRESS example.org MX\nA firewall has to let "
+                  "UDP and TCP to port 53 out, and the answers in."),
+            (slice){0}, "None of the questions to the resolver was answered.");
+    for (size_t i = 0; i < f->n_pushes_failed; i++)
+        examine_found(
+            x, FINDING_PUSH_FAILED, f->pushes_failed[i].domain,
+            examine_text(x,
+                         "posthorn dns %.*s --push --dry-run\n(says what is wrong; see dns-update in "
+                         "posthorn.conf(5))",
+                         SLICE_FMT(f->pushes_failed[i].domain)),
+            (slice){0}, "The DNS records of %.*s were not pushed: %.*s",
+            SLICE_FMT(f->pushes_failed[i].domain), SLICE_FMT(f->pushes_failed[i].why));
     house_outward(x);
     if (x->before)
         house_before(x);

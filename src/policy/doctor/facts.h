@@ -99,6 +99,12 @@ struct facts_list {
     slice why; /* "it lists 127.0.0.1, ..." */
 };
 
+/* A domain whose records could not be sent to its name server (RFC 2136). */
+struct facts_push {
+    slice domain;
+    slice why; /* a sentence */
+};
+
 struct facts_outward { /* one try to connect to port 25 of somebody */
     slice host;
     enum err err;
@@ -128,6 +134,7 @@ struct facts {
     const struct facts_probe *probes;
     size_t n_probes;
     enum facts_known clock_synchronised;
+    bool dns_silent; /* the resolver answered nothing at all */
     bool disk_known;
     uint64_t disk_free, disk_total; /* bytes */
     bool queue_known;
@@ -137,6 +144,8 @@ struct facts {
     time_ms queue_oldest;               /* Unix ms; 0: none */
     const struct facts_list *lists_off; /* that the house switched off */
     size_t n_lists_off;
+    const struct facts_push *pushes_failed;
+    size_t n_pushes_failed;
     /* before anything is set up */
     struct facts_bind {
         uint16_t port;

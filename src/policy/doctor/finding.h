@@ -39,10 +39,14 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
       "Either many receivers refuse us for now, or somebody sends in bulk through an account.") \
     X(STORE_REFUSES, "store-refuses", ERROR, "Mail cannot be stored in accounts", \
       "It waits in the queue and is tried again; people do not see it, and after the queue's lifetime it goes back.") \
+    X(DNS_SILENT, "dns-silent", ERROR, "The DNS does not answer at all", \
+      "Nothing can be looked up: no mail goes out, nobody's sender can be checked, and nothing here can be compared with what others see.") \
     X(RESOLVER_PUBLIC, "resolver-public", WARNING, "A public resolver is asked", \
       "Blocklists answer public resolvers with nothing or with errors, so their answers are useless, and DNSSEC rests on the way to somebody else's machine.") \
     X(RESOLVER_NO_DNSSEC, "resolver-no-dnssec", WARNING, "Answers of the DNS are not validated", \
       "Forged answers are not noticed, and DANE (TLSA) cannot be used for outgoing mail.") \
+    X(PUSH_FAILED, "dns-push-failed", WARNING, "The records of a domain could not be sent to its name server", \
+      "What changes meanwhile, such as a new DKIM key, does not reach the DNS, and the key waits for it.") \
     /* our addresses and our name */ \
     X(ADDRESS_UNKNOWN, "address-unknown", WARNING, "It is not known which addresses this server has outside", \
       "Without them neither SPF nor PTR nor blocklists can be checked.") \

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define ASK_MS (30 * MS_SECOND)
+#define ASK_MS (20 * MS_SECOND)
 
 struct ask {
     struct dns_table *table;

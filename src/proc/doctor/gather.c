@@ -3,6 +3,7 @@
 #include "ipc/doctor_judge.h"
 #include "ipc/x_relay.h"
 #include "proc/doctor/check.h"
+#include "proc/doctor/push.h"
 #include "proc/doctor/records.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
@@ -261,6 +262,11 @@ static void gather_machine(struct gathering *g)
         f->disk_known = true;
         f->disk_free = (uint64_t)st.f_bavail * st.f_frsize;
         f->disk_total = (uint64_t)st.f_blocks * st.f_frsize;
+    }
+    struct facts_push *failed = ARENA_ARRAY(g->out->arena, GATHER_DOMAINS_MAX, struct facts_push);
+    if (failed) {
+        f->pushes_failed = failed;
+        f->n_pushes_failed = push_failures(g->out->arena, failed, GATHER_DOMAINS_MAX);
     }
     f->probes = g->out->probes;
     f->n_probes = probe_facts(g->doctor, g->out->probes, GATHER_PROBES_MAX);

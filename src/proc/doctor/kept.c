@@ -27,9 +27,9 @@ struct kept {
 /* What a passing trouble of the network can cause by itself. */
 static bool kept_is_soft(enum finding_kind k)
 {
-    return k == FINDING_UNOBSERVED || k == FINDING_ROLE_SILENT || k == FINDING_SERVER_LAME ||
-           k == FINDING_SERIAL_DIFFERS || k == FINDING_SERVERS_DISAGREE || k == FINDING_DNSBL_OFF ||
-           k == FINDING_STORE_REFUSES;
+    return k == FINDING_UNOBSERVED || k == FINDING_DNS_SILENT || k == FINDING_ROLE_SILENT ||
+           k == FINDING_SERVER_LAME || k == FINDING_SERIAL_DIFFERS || k == FINDING_SERVERS_DISAGREE ||
+           k == FINDING_DNSBL_OFF || k == FINDING_STORE_REFUSES;
 }
 
 static struct kept_row *kept_add(struct kept *k)

@@ -12,6 +12,7 @@
 #define POSTHORN_PROC_DOCTOR_PUSH_H
 
 #include "policy/dns_plan.h"
+#include "policy/doctor/facts.h"
 #include "proc/doctor/doctor.h"
 
 enum push_action { PUSH_ADD, PUSH_REMOVE, PUSH_KEEP };
@@ -35,5 +36,9 @@ typedef void (*push_fn)(void *arg, const struct push_result *result);
  * there is no dns-update line. */
 void push_run(struct doctor *d, const struct dns_plan_input *input, const struct dns_plan *plan, bool dry,
               bool force, push_fn fn, void *arg);
+
+/* The domains whose last automatic push failed, at most max of them. The text lives in the arena; fewer at
+ * its cap. */
+size_t push_failures(struct arena *a, struct facts_push *out, size_t max);
 
 #endif

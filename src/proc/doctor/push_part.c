@@ -99,6 +99,8 @@ struct push_memory {
     uint64_t plan;
     time_ms pushed_mono;
     enum err err; /* how it ended: said once */
+    struct dns_name domain;
+    char why[256]; /* of a failure */
 };
 
 static struct {
@@ -128,6 +130,8 @@ static struct push_memory *push_remember(slice domain)
         return m;
     m = calloc(1, sizeof *m);
     must(m);
+    if (dns_name_parse(domain, &m->domain)) /* names of domains were checked when they were added */
+        m->domain.n = 0;
     IGNORE_RESULT(map_put(&pushes.memory, key, m), "there was none");
     return m;
 }
@@ -154,7 +158,8 @@ static void push_self_done(void *arg, const struct push_result *r)
         pushes.failed++;
         if (m->err != r->err)
             push_tell_failure(domain, r->text);
-        m->plan = 0; /* tried again next time */
+        (void)snprintf(m->why, sizeof m->why, "%s", r->text); /* cut */
+        m->plan = 0;                                          /* tried again next time */
     } else {
         pushes.pushed++;
         if (changed || m->err)
@@ -165,6 +170,20 @@ static void push_self_done(void *arg, const struct push_result *r)
     pushes.open--;
     if (pushes.again && !pushes.running)
         doctor_run_soon(pushes.doctor, &doctor_push_part);
+}
+
+size_t push_failures(struct arena *a, struct facts_push *out, size_t max)
+{
+    size_t n = 0, at = 0;
+    uint64_t key;
+    void *value;
+    while (n < max && map_each(&pushes.memory, &at, &key, &value)) {
+        const struct push_memory *m = value;
+        if (m->err && arena_dup(a, dns_name_view(&m->domain), &out[n].domain) &&
+            arena_dup(a, slice_str(m->why), &out[n].why))
+            n++;
+    }
+    return n;
 }
 
 static void push_self_one(void *arg, const struct doctor_domain *domain, enum err e, slice text,

@@ -413,6 +413,8 @@ static void test_house(void **state)
                                 .part = SLICE("port 25 in"),
                                 .sign_wanted = true};
     static const slice public[] = {SLICE_INIT("9.9.9.9")};
+    static const struct facts_push push = {SLICE_INIT("example.org"),
+                                           SLICE_INIT("192.0.2.53 refused the key")};
     struct findings f;
     (void)state;
     world_begin(&w);
@@ -437,6 +439,12 @@ static void test_house(void **state)
     w.setup.resolvers = public;
     w.setup.n_resolvers = 1;
     found_one(&w, "resolver-public", "9.9.9.9 (Quad9)");
+    w.facts.dns_silent = true;
+    found_one(&w, "dns-silent", "None of the questions");
+    w.facts.dns_silent = false;
+    w.facts.pushes_failed = &push;
+    w.facts.n_pushes_failed = 1;
+    found_one(&w, "dns-push-failed", "example.org were not pushed: 192.0.2.53 refused the key");
     w.facts.probes = &probe;
     w.facts.n_probes = 1;
     found_one(&w, "probe-lost", "port 25 in");
