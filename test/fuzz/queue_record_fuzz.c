@@ -19,6 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 1 ? queue_message_decode(buf_view(&in), &m) : queue_rcpt_decode(buf_view(&in), &r))
         return 0;
     must((data[0] & 1 ? queue_message_encode(&m, &out) : queue_rcpt_encode(&r, &out)) == OK);
-    must(slice_eq(buf_view(&in), buf_view(&out)));
+    /* a message record of the first format is written again in today's */
+    bool first = data[0] & 1 && size > 1 && data[1] == 1;
+    must(first || slice_eq(buf_view(&in), buf_view(&out)));
+    must(!first || queue_message_decode(buf_view(&out), &m) == OK);
     return 0;
 }

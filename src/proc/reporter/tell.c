@@ -20,6 +20,8 @@
 #define TELL_BYTES   ((size_t)4 << 20)
 #define TELL_INPUT   100000 /* rows asked of journal */
 #define TELL_OTHERS  200    /* rows of TLS and failure reports */
+#define TELL_ORGS    1000   /* told by name; what further ones reported is told together */
+#define TELL_KINDS   8      /* kinds of reports, proven and not */
 #define TELL_SOURCES 500    /* in the table */
 #define WATCH_DAYS   30
 #define DAYS_MAX     3650
@@ -308,6 +310,31 @@ static void tell_names(struct tell *t)
 
 static void tell_ask(struct tell *t);
 
+/* The row in which all further organisations count. */
+static struct report_org *org_others(struct tell *t, const struct report_org *o)
+{
+    for (size_t i = TELL_ORGS; i < t->n_orgs; i++)
+        if (t->orgs[i].kind == o->kind && t->orgs[i].proven == o->proven)
+            return &t->orgs[i];
+    if (t->n_orgs == TELL_ORGS + TELL_KINDS)
+        return NULL;
+    t->orgs[t->n_orgs] = (struct report_org){.org = SLICE("others"),
+                                             .kind = o->kind,
+                                             .proven = o->proven,
+                                             .begin = o->begin,
+                                             .end = o->end,
+                                             .p = o->p};
+    return &t->orgs[t->n_orgs++];
+}
+
+static void org_add(struct report_org *to, const struct report_org *o)
+{
+    to->reports += o->reports;
+    to->messages += o->messages;
+    to->begin = o->begin < to->begin ? o->begin : to->begin;
+    to->end = o->end > to->end ? o->end : to->end;
+}
+
 static bool keep_orgs(struct tell *t, const struct report_page *p, bool watch)
 {
     for (size_t i = 0; i < p->n_orgs; i++) {
@@ -321,8 +348,12 @@ static bool keep_orgs(struct tell *t, const struct report_page *p, bool watch)
                 t->first = o->begin > 0 ? o->begin : o->end;
             continue;
         }
-        if (t->n_orgs == TELL_OTHERS)
+        if (t->n_orgs >= TELL_ORGS) {
+            struct report_org *others = org_others(t, o);
+            if (others)
+                org_add(others, o);
             continue;
+        }
         t->orgs[t->n_orgs] = *o;
         if (!arena_dup(&t->arena, o->org, &t->orgs[t->n_orgs].org))
             return false;
@@ -468,7 +499,7 @@ static bool tell_init(struct tell *t, slice domain)
     const struct hash_key key = entropy_hash_key();
     if (dns_name_parse(domain, &name) != OK || !arena_dup(&t->arena, dns_name_view(&name), &t->domain))
         return false;
-    t->orgs = ARENA_ARRAY(&t->arena, TELL_OTHERS, struct report_org);
+    t->orgs = ARENA_ARRAY(&t->arena, TELL_ORGS + TELL_KINDS, struct report_org);
     t->tls = ARENA_ARRAY(&t->arena, TELL_OTHERS, struct report_words_tls);
     t->failures = ARENA_ARRAY(&t->arena, TELL_OTHERS, struct report_words_failure);
     for (size_t i = 0; i < ARRAY_LEN(t->ours); i++)

@@ -295,7 +295,7 @@ static void test_every_kind(void **state)
         assert_int_equal(trace_json(&tiny, &bare, 1), ERR_LIMIT);
         assert_int_equal(tiny.n, 0);
     }
-    assert_true(told == 44);
+    assert_true(told == 46);
 }
 
 static void test_encoding(void **state)
