@@ -273,7 +273,7 @@ FULL = QUICK + ["release", "jail", "vectors", "clients", "peers", "faults", "cla
 def main():
     p = argparse.ArgumentParser(prog="check")
     p.add_argument("--quick", action="store_true")
-    p.add_argument("--fuzz-seconds", type=int, default=20)
+    p.add_argument("--fuzz-seconds", type=int, default=10)
     p.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(FULL))
     args = p.parse_args()
     suites = args.suites or (QUICK if args.quick else FULL)

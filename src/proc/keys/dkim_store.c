@@ -280,7 +280,7 @@ enum err dkim_store_next(struct dkim_store *s, slice after, struct doctor_key *o
     size_t at = index_find(s, after, &there) + there;
     struct dkim_text text CLEANUP(dkim_text_done) = {0};
     struct doctor_key row = {0};
-    struct dkim_file f;
+    struct dkim_file f = {0};
     struct dkim_entry *e;
     enum err r;
     if (at >= s->n)
