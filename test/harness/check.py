@@ -166,9 +166,11 @@ def clang_tidy():
 
 
 def python_suite(suite):
-    """Each test/SUITE/*_test.py in a process of its own, two at a time; it prints a line a case (harness/run.py)."""
+    """Each test/SUITE/*_test.py in a process of its own, two at a time, the largest first, since they mostly take longest;
+    it prints a line a case (harness/run.py)."""
     folder = os.path.join(ROOT, "test", suite)
     files = sorted(f for f in os.listdir(folder) if f.endswith("_test.py")) if os.path.isdir(folder) else []
+    files.sort(key=lambda f: -os.path.getsize(os.path.join(folder, f)))
 
     def one(f):
         t = time.monotonic()
@@ -273,7 +275,7 @@ FULL = QUICK + ["release", "jail", "vectors", "clients", "peers", "faults", "cla
 def main():
     p = argparse.ArgumentParser(prog="check")
     p.add_argument("--quick", action="store_true")
-    p.add_argument("--fuzz-seconds", type=int, default=10)
+    p.add_argument("--fuzz-seconds", type=int, default=5)
     p.add_argument("suites", nargs="*", metavar="SUITE", help=" ".join(FULL))
     args = p.parse_args()
     suites = args.suites or (QUICK if args.quick else FULL)
