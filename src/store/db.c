@@ -254,6 +254,17 @@ enum err db_open(const struct db_options *o, struct db **out, struct err_detail 
     return OK;
 }
 
+bool db_set_aside(const char *path)
+{
+    char aside[4096], wal[4096];
+    (void)snprintf(aside, sizeof aside, "%s.damaged", path);
+    (void)snprintf(wal, sizeof wal, "%s-wal", path);
+    if (rename(path, aside))
+        return false;
+    (void)remove(wal); /* mostly not there */
+    return true;
+}
+
 void db_close(struct db **dbp)
 {
     struct db *db = *dbp;

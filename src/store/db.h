@@ -47,6 +47,9 @@ void db_setup(void);
  * another process has it open. ERR_CORRUPT: not a database of this kind. ERR_UNSUPPORTED: written by a newer
  * program. detail (may be NULL) says it in words. o is not kept, but the migrations' text must stay. */
 NODISCARD enum err db_open(const struct db_options *o, struct db **out, struct err_detail *detail);
+/* Renames a database that is damaged to "PATH.damaged" (the one set aside before is replaced) and removes its
+ * log, so that a new one can be made at path. False: it could not be renamed. */
+NODISCARD bool db_set_aside(const char *path);
 /* Checkpoints (unless broken) and closes. NULLs the pointer; NULL is fine; fits CLEANUP(). */
 void db_close(struct db **db);
 /* True after a failed write or sync (invariant 3): close and open again. */

@@ -133,12 +133,8 @@ enum err journal_db_open(const char *path, const char *vfs, const struct journal
     buf_init(&j->bytes, limits->pending_max);
     e = open_file(j, detail);
     if (e == ERR_CORRUPT) {
-        char aside[4096], wal[4096];
-        (void)snprintf(aside, sizeof aside, "%s.damaged", path);
-        (void)snprintf(wal, sizeof wal, "%s-wal", path);
-        if (rename(path, aside))
+        if (!db_set_aside(path))
             return e;
-        (void)remove(wal); /* of the file set aside; mostly not there */
         set_aside = true;
         e = open_file(j, detail);
     }

@@ -103,12 +103,8 @@ enum err reports_open(const char *path, const char *vfs, const struct reports_li
     r->limits = *limits;
     e = open_file(r, detail);
     if (e == ERR_CORRUPT) {
-        char aside[4096], wal[4096];
-        (void)snprintf(aside, sizeof aside, "%s.damaged", path);
-        (void)snprintf(wal, sizeof wal, "%s-wal", path);
-        if (rename(path, aside))
+        if (!db_set_aside(path))
             return e;
-        (void)remove(wal); /* of the file set aside; mostly not there */
         e = open_file(r, detail);
     }
     if (e)
