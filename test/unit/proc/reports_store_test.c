@@ -391,6 +391,43 @@ static void many_rows_come_in_pages(void **state)
     assert_int_equal(sum, 500500);
 }
 
+static const struct ipc_shape *shape_of(uint16_t type)
+{
+    return ipc_find(&reporter_journal_channel, type)->shape;
+}
+
+/* Every page fits into one message: 500 policies, whose records are long enough that bytes decide. */
+static void a_page_of_long_records_fits_into_a_message(void **state)
+{
+    struct buf message CLEANUP(buf_done);
+    char name[32], record[331];
+    size_t told = 0, pages = 0;
+    struct owed_page p = {0};
+    struct owed last = {0};
+    (void)state;
+    buf_init(&message, IPC_BYTES_MAX - IPC_HEADER);
+    memset(record, 'r', sizeof record - 1);
+    record[sizeof record - 1] = '\0';
+    for (unsigned i = 0; i < 500; i++) {
+        struct seen_row row = {.begin = DAY0, .record = slice_str(record), .count = 1};
+        (void)snprintf(name, sizeof name, "%03u.example", i);
+        row.policy_domain = row.author = slice_str(name);
+        assert_int_equal(report_rows_add(&rows, &seen_row_shape, &row), OK);
+    }
+    assert_int_equal(reports_seen(r, buf_view(&rows), T0), OK);
+    do {
+        p = owed(DAY0, told ? &last : NULL);
+        assert_true(p.n_owed > 0 && p.n_owed < REPORT_PAGE_ROWS);
+        buf_clear(&message);
+        assert_int_equal(ipc_encode(&message, shape_of(REPORTER_JOURNAL_OWED), &p), OK);
+        told += p.n_owed;
+        last = p.owed[p.n_owed - 1];
+        pages++;
+    } while (p.more);
+    assert_int_equal(told, 500);
+    assert_int_equal(pages, 2);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -404,6 +441,7 @@ int main(void)
         T(what_we_judged_adds_up),
         T(what_we_owe_is_one_report_for_each_policy),
         T(many_rows_come_in_pages),
+        T(a_page_of_long_records_fits_into_a_message),
     };
     shim_install();
     db_setup();
