@@ -1,7 +1,9 @@
 /* The encoded form: kind, role, a byte of bits saying which optional fields follow, the time as a varint,
- * then the fields in the order of the bits. Numbers are varints (seven bits a byte, lowest first, no needless
- * bytes), texts a varint length and the bytes. An ordinary event takes 30 to 80 bytes. */
+ * then the fields in the order of the bits. Numbers are varints (base/varint.h), texts a varint length and
+ * the bytes. An ordinary event takes 30 to 80 bytes. */
 #include "policy/journal_event.h"
+
+#include "base/varint.h"
 
 #define TIME_MAX ((uint64_t)1 << 52)
 
@@ -54,21 +56,11 @@ static slice cut(slice s, size_t max)
     return slice_sub(s, 0, n);
 }
 
-static uint8_t *put_varint(uint8_t *p, uint64_t v)
-{
-    while (v >= 0x80) {
-        *p++ = (uint8_t)(v | 0x80);
-        v >>= 7;
-    }
-    *p++ = (uint8_t)v;
-    return p;
-}
-
 static uint8_t *put_text(uint8_t *p, slice s)
 {
     if (s.n == 0)
         return p;
-    p = put_varint(p, s.n);
+    p = varint_put(p, s.n);
     memcpy(p, s.p, s.n);
     return p + s.n;
 }
@@ -87,15 +79,15 @@ enum err journal_event_encode(struct buf *out, const struct journal_event *e)
                      (e->code != 0) << BIT_CODE | (e->number != 0) << BIT_NUMBER |
                      (address.n != 0) << BIT_ADDRESS | (peer.n != 0) << BIT_PEER | (name.n != 0) << BIT_NAME |
                      (text.n != 0) << BIT_TEXT);
-    p = put_varint(p, at > TIME_MAX ? TIME_MAX : at);
+    p = varint_put(p, at > TIME_MAX ? TIME_MAX : at);
     if (e->mail)
-        p = put_varint(p, e->mail);
+        p = varint_put(p, e->mail);
     if (e->connection)
-        p = put_varint(p, e->connection);
+        p = varint_put(p, e->connection);
     if (e->code)
-        p = put_varint(p, e->code);
+        p = varint_put(p, e->code);
     if (e->number)
-        p = put_varint(p, e->number);
+        p = varint_put(p, e->number);
     p = put_text(p, address);
     p = put_text(p, peer);
     p = put_text(p, name);
@@ -104,39 +96,24 @@ enum err journal_event_encode(struct buf *out, const struct journal_event *e)
     return buf_append(out, slice_of(bytes, (size_t)(p - bytes)));
 }
 
-/* A varint in its shortest form, at most max. */
-static bool take_varint(struct cursor *in, uint64_t max, uint64_t *out)
+/* A number of at most max. */
+static bool take_number(struct cursor *in, uint64_t max, uint64_t *out)
 {
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        int b = cursor_next(in);
-        if (b < 0 || (shift == 63 && b > 1))
-            return false;
-        v |= (uint64_t)(b & 0x7F) << shift;
-        if (b & 0x80)
-            continue;
-        if (b == 0 && shift > 0)
-            return false;
-        if (v > max)
-            return false;
-        *out = v;
-        return true;
-    }
-    return false;
+    return varint_take(in, out) && *out <= max;
 }
 
 /* A number that is present is not zero. */
-static bool take_number(struct cursor *in, bool present, uint64_t max, uint64_t *out)
+static bool take_present(struct cursor *in, bool present, uint64_t max, uint64_t *out)
 {
     *out = 0;
-    return !present || (take_varint(in, max, out) && *out != 0);
+    return !present || (take_number(in, max, out) && *out != 0);
 }
 
 static bool take_text(struct cursor *in, bool present, size_t max, slice *out)
 {
     uint64_t n;
     *out = (slice){0};
-    return !present || (take_varint(in, max, &n) && n != 0 && cursor_bytes(in, (size_t)n, out));
+    return !present || (take_number(in, max, &n) && n != 0 && cursor_bytes(in, (size_t)n, out));
 }
 
 enum err journal_event_decode(struct cursor *in, struct journal_event *out)
@@ -151,10 +128,10 @@ enum err journal_event_decode(struct cursor *in, struct journal_event *out)
         return ERR_SYNTAX;
     if (!journal_kind_name(kind) || !journal_role_name(role))
         return ERR_SYNTAX;
-    if (!take_varint(&c, TIME_MAX, &at) || !take_number(&c, HAS(BIT_MAIL), UINT64_MAX, &e.mail) ||
-        !take_number(&c, HAS(BIT_CONNECTION), UINT64_MAX, &e.connection) ||
-        !take_number(&c, HAS(BIT_CODE), UINT32_MAX, &code) ||
-        !take_number(&c, HAS(BIT_NUMBER), UINT64_MAX, &e.number) ||
+    if (!take_number(&c, TIME_MAX, &at) || !take_present(&c, HAS(BIT_MAIL), UINT64_MAX, &e.mail) ||
+        !take_present(&c, HAS(BIT_CONNECTION), UINT64_MAX, &e.connection) ||
+        !take_present(&c, HAS(BIT_CODE), UINT32_MAX, &code) ||
+        !take_present(&c, HAS(BIT_NUMBER), UINT64_MAX, &e.number) ||
         !take_text(&c, HAS(BIT_ADDRESS), JOURNAL_ADDRESS_MAX, &e.address) ||
         !take_text(&c, HAS(BIT_PEER), JOURNAL_PEER_MAX, &e.peer) ||
         !take_text(&c, HAS(BIT_NAME), JOURNAL_NAME_MAX, &e.name) ||

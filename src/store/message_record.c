@@ -1,40 +1,16 @@
-/* See message_record.h. */
 #include "store/message_record.h"
+
+#include "base/varint.h"
+#include "store/record_sum.h"
 
 enum { NUMBERS = 9, TEXTS = 13 };
 enum mark { HAS_DATE = 1, HAS_ATTACHMENT = 2, IS_REPLY = 4 };
 
-static uint64_t zigzag(int64_t v)
-{
-    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
-}
-
-static int64_t unzigzag(uint64_t v)
-{
-    return (int64_t)(v >> 1 ^ (v & 1 ? UINT64_MAX : 0));
-}
-
 static void put(struct buf *out, uint64_t v)
 {
-    for (; v > 127; v >>= 7)
-        (void)buf_byte(out, (uint8_t)(v | 128)); /* asked once, at the end */
-    (void)buf_byte(out, (uint8_t)v);             /* so is this */
-}
-
-static bool get(struct cursor *c, uint64_t *out)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        int b = cursor_next(c);
-        if (b < 0 || (shift == 63 && b > 1))
-            return false;
-        v |= (uint64_t)(b & 127) << shift;
-        if (b < 128) {
-            *out = v;
-            return true;
-        }
-    }
-    return false;
+    uint8_t bytes[VARINT_MAX];
+    (void)buf_append(out,
+                     slice_of(bytes, (size_t)(varint_put(bytes, v) - bytes))); /* asked once, at the end */
 }
 
 /* The texts in their order: one table for both directions. */
@@ -47,21 +23,21 @@ static void texts(struct message_meta *m, slice *out[TEXTS])
     memcpy(out, all, sizeof all);
 }
 
-static uint32_t checksum(slice s, const struct hash_key *key)
-{
-    uint64_t h = hash_slice(key, s);
-    return (uint32_t)(h ^ h >> 32);
-}
-
 enum err message_record_encode(const struct message_meta *m, const struct hash_key *key, struct buf *out)
 {
     struct message_meta copy = *m;
     size_t start = out->n;
     uint64_t marks = (m->has_date ? HAS_DATE : 0u) | (m->has_attachment ? HAS_ATTACHMENT : 0u) |
                      (m->is_reply ? IS_REPLY : 0u);
-    const uint64_t numbers[NUMBERS] = {
-        m->thread, m->bytes,           m->header_bytes,      m->lines,  zigzag(m->added_at),
-        marks,     zigzag(m->sent_at), zigzag(m->sent_zone), m->defects};
+    const uint64_t numbers[NUMBERS] = {m->thread,
+                                       m->bytes,
+                                       m->header_bytes,
+                                       m->lines,
+                                       varint_zigzag(m->added_at),
+                                       marks,
+                                       varint_zigzag(m->sent_at),
+                                       varint_zigzag(m->sent_zone),
+                                       m->defects};
     slice *all[TEXTS];
     (void)buf_byte(out, 1); /* asked once, below */
     for (size_t i = 0; i < NUMBERS; i++)
@@ -71,7 +47,7 @@ enum err message_record_encode(const struct message_meta *m, const struct hash_k
         put(out, all[i]->n);
         (void)buf_append(out, *all[i]); /* asked once, below */
     }
-    (void)buf_be32(out, checksum(slice_from(buf_view(out), start), key)); /* asked here: */
+    (void)buf_be32(out, record_sum(slice_from(buf_view(out), start), key)); /* asked here: */
     return buf_failed(out) ? ERR_LIMIT : OK;
 }
 
@@ -82,19 +58,19 @@ static bool decode(struct cursor *c, struct message_meta *m)
     if (cursor_next(c) != 1)
         return false;
     for (size_t i = 0; i < NUMBERS; i++)
-        if (!get(c, &v[i]))
+        if (!varint_take(c, &v[i]))
             return false;
     *m = (struct message_meta){.thread = v[0],
                                .bytes = v[1],
                                .header_bytes = v[2],
                                .lines = v[3],
-                               .added_at = unzigzag(v[4]),
+                               .added_at = varint_unzigzag(v[4]),
                                .has_date = v[5] & HAS_DATE,
                                .has_attachment = v[5] & HAS_ATTACHMENT,
                                .is_reply = v[5] & IS_REPLY,
-                               .sent_at = unzigzag(v[6]),
+                               .sent_at = varint_unzigzag(v[6]),
                                .defects = (uint32_t)v[8]};
-    int64_t zone = unzigzag(v[7]);
+    int64_t zone = varint_unzigzag(v[7]);
     if (zone < -24 * 60 || zone > 24 * 60 || v[5] > 7 || v[8] > UINT32_MAX)
         return false;
     if (m->bytes > ACCOUNT_MESSAGE_BYTES_MAX || m->header_bytes > m->bytes)
@@ -103,7 +79,7 @@ static bool decode(struct cursor *c, struct message_meta *m)
     texts(m, all);
     for (size_t i = 0; i < TEXTS; i++) {
         uint64_t n;
-        if (!get(c, &n) || n > c->rest.n || !cursor_bytes(c, (size_t)n, all[i]))
+        if (!varint_take(c, &n) || n > c->rest.n || !cursor_bytes(c, (size_t)n, all[i]))
             return false;
     }
     return cursor_end(c);
@@ -112,12 +88,8 @@ static bool decode(struct cursor *c, struct message_meta *m)
 enum err message_record_decode(slice record, const struct hash_key *key, struct message_meta *out)
 {
     struct message_meta m;
-    uint32_t sum;
-    if (record.n < 4)
-        return ERR_CORRUPT;
-    struct cursor tail = cursor_of(slice_from(record, record.n - 4));
-    struct cursor c = cursor_of(slice_sub(record, 0, record.n - 4));
-    if (!cursor_u32(&tail, &sum) || checksum(c.rest, key) != sum || !decode(&c, &m))
+    struct cursor c;
+    if (!record_sum_open(record, key, &c) || !decode(&c, &m))
         return ERR_CORRUPT;
     *out = m;
     return OK;

@@ -1,5 +1,7 @@
-/* See run.h. */
 #include "store/run.h"
+
+#include "base/varint.h"
+#include "store/record_sum.h"
 
 enum form { CONST, STEP, DELTA, PLAIN };
 
@@ -25,24 +27,6 @@ void run_columns_move(struct run_columns to, struct run_columns from, size_t n)
     memmove(to.date, from.date, n * sizeof *to.date);
 }
 
-static uint8_t *put(uint8_t *p, uint64_t v)
-{
-    for (; v > 127; v >>= 7)
-        *p++ = (uint8_t)(v | 128);
-    *p++ = (uint8_t)v;
-    return p;
-}
-
-static uint64_t zigzag(uint64_t difference)
-{
-    return difference << 1 ^ (difference >> 63 ? UINT64_MAX : 0);
-}
-
-static uint64_t unzigzag(uint64_t v)
-{
-    return v >> 1 ^ (v & 1 ? UINT64_MAX : 0);
-}
-
 /* The shortest form: nearly all columns of nearly all runs are constant, counting, or slowly changing. */
 static enum form choose(const uint64_t *v, size_t n, bool plain)
 {
@@ -54,13 +38,19 @@ static enum form choose(const uint64_t *v, size_t n, bool plain)
     return same ? CONST : step ? STEP : plain ? PLAIN : DELTA;
 }
 
+/* Modulo 2^64, so that a column may also go down. */
+static uint64_t difference(uint64_t from, uint64_t to)
+{
+    return varint_zigzag((int64_t)(to - from));
+}
+
 static uint8_t *put_column(uint8_t *p, const uint64_t *v, size_t n, bool plain)
 {
     enum form form = choose(v, n, plain);
     *p++ = (uint8_t)form;
-    p = put(p, v[0]);
+    p = varint_put(p, v[0]);
     for (size_t i = 1; i < n && form >= DELTA; i++)
-        p = put(p, form == DELTA ? zigzag(v[i] - v[i - 1]) : v[i]);
+        p = varint_put(p, form == DELTA ? difference(v[i - 1], v[i]) : v[i]);
     return p;
 }
 
@@ -70,12 +60,6 @@ static uint8_t *put_column32(uint8_t *p, const uint32_t *v, size_t n, bool plain
     for (size_t i = 0; i < n; i++)
         wide[i] = v[i];
     return put_column(p, wide, n, plain);
-}
-
-static uint32_t checksum(slice s, const struct hash_key *key)
-{
-    uint64_t h = hash_slice(key, s);
-    return (uint32_t)(h ^ h >> 32);
 }
 
 size_t run_encode(struct run_columns c, size_t n, const struct hash_key *key, uint8_t *out)
@@ -90,39 +74,23 @@ size_t run_encode(struct run_columns c, size_t n, const struct hash_key *key, ui
     p = put_column(p, c.message, n, false);
     p = put_column32(p, c.bytes, n, true);
     p = put_column32(p, c.date, n, false);
-    uint32_t sum = checksum(slice_of(out, (size_t)(p - out)), key);
+    uint32_t sum = record_sum(slice_of(out, (size_t)(p - out)), key);
     for (int shift = 24; shift >= 0; shift -= 8)
         *p++ = (uint8_t)(sum >> shift);
     must(p - out <= RUN_BYTES_MAX);
     return (size_t)(p - out);
 }
 
-static bool get(struct cursor *c, uint64_t *out)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        int b = cursor_next(c);
-        if (b < 0 || (shift == 63 && b > 1))
-            return false;
-        v |= (uint64_t)(b & 127) << shift;
-        if (b < 128) {
-            *out = v;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool get_column(struct cursor *c, uint64_t *v, size_t n)
 {
     int form = cursor_next(c);
-    if (form < 0 || form > PLAIN || !get(c, &v[0]))
+    if (form < 0 || form > PLAIN || !varint_take(c, &v[0]))
         return false;
     for (size_t i = 1; i < n; i++) {
         uint64_t d = form == STEP;
-        if (form >= DELTA && !get(c, &d))
+        if (form >= DELTA && !varint_take(c, &d))
             return false;
-        v[i] = form == PLAIN ? d : v[i - 1] + (form == DELTA ? unzigzag(d) : d);
+        v[i] = form == PLAIN ? d : v[i - 1] + (form == DELTA ? (uint64_t)varint_unzigzag(d) : d);
     }
     return true;
 }
@@ -147,13 +115,10 @@ static bool get_columns(struct cursor *c, struct run_columns to, size_t n)
 
 enum err run_decode(slice record, const struct hash_key *key, struct run_columns c, size_t *out_n)
 {
-    struct cursor tail = cursor_of(slice_from(record, record.n < 4 ? 0 : record.n - 4));
-    struct cursor in = cursor_of(slice_sub(record, 0, record.n < 4 ? 0 : record.n - 4));
-    uint32_t sum;
+    struct cursor in;
     uint8_t version, last;
-    if (!cursor_u32(&tail, &sum) || checksum(in.rest, key) != sum)
-        return ERR_CORRUPT;
-    if (!cursor_u8(&in, &version) || version != 1 || !cursor_u8(&in, &last))
+    if (!record_sum_open(record, key, &in) || !cursor_u8(&in, &version) || version != 1 ||
+        !cursor_u8(&in, &last))
         return ERR_CORRUPT;
     size_t n = (size_t)last + 1;
     if (!get_columns(&in, c, n) || !cursor_end(&in) || c.uid[0] == 0)

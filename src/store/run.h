@@ -6,7 +6,7 @@
  *
  *   u8 version (1) | u8 n - 1 | six columns: uid, flags, modseq, message, bytes, date | u32 checksum
  *   column: u8 form | CONST: v   STEP: v (v, v+1, ...)   DELTA: v, zigzag differences   PLAIN: n values
- *   numbers: LEB128, at most 10 bytes; the checksum big-endian
+ *   numbers: base/varint.h; the checksum: record_sum.h
  *
  * Invariants: (1) UIDs ascend strictly and are not 0. (2) n is 1..RUN_MAX. */
 #ifndef POSTHORN_STORE_RUN_H

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/mail_id.h"
+#include "base/varint.h"
 
 static void buffer_stops_at_its_maximum(void **state)
 {
@@ -178,6 +179,35 @@ static void mail_ids_sort_by_time_and_read_back(void **state)
     assert_int_equal(mail_id_parse(SLICE("short"), &last), ERR_SYNTAX);
 }
 
+static void varints_have_one_form(void **state)
+{
+    static const uint64_t numbers[] = {0, 1, 127, 128, 16383, 16384, (uint64_t)1 << 63, UINT64_MAX};
+    static const slice none[] = {SLICE_INIT(""), SLICE_INIT("\x80"), SLICE_INIT("\x81\x00"),
+                                 SLICE_INIT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02"),
+                                 SLICE_INIT("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x81\x00")};
+    uint64_t v;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        uint8_t bytes[VARINT_MAX];
+        size_t n = (size_t)(varint_put(bytes, numbers[i]) - bytes);
+        slice s = guard_copy(slice_of(bytes, n));
+        struct cursor c = cursor_of(s);
+        assert_true(varint_take(&c, &v) && cursor_end(&c));
+        assert_true(v == numbers[i]);
+        guard_free(s);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        slice s = guard_copy(none[i]);
+        struct cursor c = cursor_of(s);
+        v = 42;
+        assert_false(varint_take(&c, &v));
+        assert_true(v == 42);
+        guard_free(s);
+    }
+    assert_true(varint_zigzag(-1) == 1 && varint_zigzag(1) == 2 && varint_zigzag(INT64_MIN) == UINT64_MAX);
+    assert_true(varint_unzigzag(varint_zigzag(INT64_MIN)) == INT64_MIN && varint_unzigzag(3) == -2);
+}
+
 static void every_error_has_a_reply(void **state)
 {
     struct err_detail d;
@@ -207,6 +237,7 @@ int main(void)
         cmocka_unit_test(siphash_gives_the_published_values),
         cmocka_unit_test(map_keeps_what_it_is_given),
         cmocka_unit_test(mail_ids_sort_by_time_and_read_back),
+        cmocka_unit_test(varints_have_one_form),
         cmocka_unit_test(every_error_has_a_reply),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
