@@ -484,7 +484,7 @@ static bool doctor_outward(struct conf_parse_state *st, const struct conf_line *
 
 static void set_doctor(struct conf_parse_state *st, const struct conf_line *l)
 {
-    static const char *const names[] = {"on", "off", "trust", "outward", "test"};
+    static const char *const names[] = {"on", "off", "trust", "outward", "rdap", "test"};
     slice word = l->words[1];
     char hint[256];
     bool good = l->n == 2;
@@ -496,6 +496,9 @@ static void set_doctor(struct conf_parse_state *st, const struct conf_line *l)
             conf_path_set(st, l, l->words[2], st->c->doctor.trust);
     } else if (slice_eq(word, SLICE("outward"))) {
         good = doctor_outward(st, l);
+    } else if (slice_eq(word, SLICE("rdap"))) {
+        st->c->doctor.rdap_off = l->n == 3 && slice_eq(l->words[2], SLICE("off"));
+        good = st->c->doctor.rdap_off || (l->n == 3 && slice_eq(l->words[2], SLICE("on")));
     } else if (slice_eq(word, SLICE("test"))) {
         good = doctor_test(st, l);
     } else {
@@ -505,7 +508,7 @@ static void set_doctor(struct conf_parse_state *st, const struct conf_line *l)
     }
     if (!good)
         conf_problem_add(st->problems, l->number,
-                         "write doctor on, doctor off, doctor trust FILE or doctor outward NAME...",
+                         "write doctor on, doctor off, doctor rdap off, doctor trust FILE or doctor outward NAME...",
                          "\"doctor %.*s\" has too many or too few words behind it, or a wrong one", Q(word));
 }
 
@@ -577,7 +580,7 @@ static const struct conf_setting {
     {"dnswl", "dnswl ZONE", 2, 2, false, set_judge},
     {"address", "address IP", 2, 2, false, set_address},
     {"admin", "admin ADDRESS", 2, 2, true, set_admin},
-    {"doctor", "doctor on|off|trust FILE|outward NAME...", 2, 0, false, set_doctor},
+    {"doctor", "doctor on|off|rdap on|off|trust FILE|outward NAME...", 2, 0, false, set_doctor},
     {"zone", "zone NAME", 2, 2, true, set_zone},
     {"dns-update", "dns-update ADDRESS@PORT KEY-FILE", 3, 3, true, set_dns_update},
 };

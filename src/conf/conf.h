@@ -132,6 +132,7 @@ struct conf {
     char admin[CONF_ADMIN_MAX]; /* who gets alerts; empty: postmaster of the first domain */
     struct conf_doctor {
         bool off;                                      /* no checks by the clock, no probe, no alerts */
+        bool rdap_off;                                 /* registries are not asked how old domains are */
         char trust[CONF_PATH_MAX];                     /* CA certificates; empty: the system's */
         char outward[CONF_OUTWARD_MAX][CONF_NAME_MAX]; /* whose MX is tried for port 25 outward */
         size_t outward_count;                          /* 0: doctor's own choice */

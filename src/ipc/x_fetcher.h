@@ -1,4 +1,4 @@
-/* x_fetcher: keys, relay or directory (A) has fetcher (B) get one https URL from the outside (THREATS 36). */
+/* x_fetcher: keys, relay or doctor (A) has fetcher (B) get one https URL from the outside (THREATS 36). */
 #ifndef POSTHORN_IPC_X_FETCHER_H
 #define POSTHORN_IPC_X_FETCHER_H
 

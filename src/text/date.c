@@ -236,6 +236,46 @@ enum err date_print_iso(time_ms unix_ms, struct buf *out)
                      d.minute, d.second);
 }
 
+/* time-offset = "Z" / time-numoffset */
+static bool date_iso_zone(struct cursor *c, int *out_minutes)
+{
+    uint32_t hours, minutes;
+    bool west = cursor_peek(c) == '-';
+    if (cursor_take(c, 'Z') || cursor_take(c, 'z')) {
+        *out_minutes = 0;
+        return true;
+    }
+    if (!(cursor_take(c, '-') || cursor_take(c, '+')) || !date_number(c, 2, 2, &hours, NULL) ||
+        !cursor_take(c, ':') || !date_number(c, 2, 2, &minutes, NULL) || hours > 23 || minutes > 59)
+        return false;
+    *out_minutes = (west ? -1 : 1) * (int)(hours * 60 + minutes);
+    return true;
+}
+
+enum err date_parse_iso(slice s, time_ms *out_unix)
+{
+    struct cursor c = cursor_of(s);
+    struct date_fields f = {0};
+    time_ms at;
+    if (!date_number(&c, 4, 4, &f.year, NULL) || !cursor_take(&c, '-') ||
+        !date_number(&c, 2, 2, &f.month, NULL) || !cursor_take(&c, '-') ||
+        !date_number(&c, 2, 2, &f.day, NULL) || !(cursor_take(&c, 'T') || cursor_take(&c, 't')) ||
+        !date_number(&c, 2, 2, &f.hour, NULL) || !cursor_take(&c, ':') ||
+        !date_number(&c, 2, 2, &f.minute, NULL) || !cursor_take(&c, ':') ||
+        !date_number(&c, 2, 2, &f.second, NULL))
+        return ERR_SYNTAX;
+    if (cursor_take(&c, '.')) {
+        if (!ascii_is_digit((uint8_t)(cursor_peek(&c) & 0xff)))
+            return ERR_SYNTAX;
+        while (cursor_peek(&c) >= '0' && cursor_peek(&c) <= '9')
+            cursor_skip(&c, 1);
+    }
+    if (!date_iso_zone(&c, &f.zone) || !cursor_end(&c) || !date_make(&f, &at))
+        return ERR_SYNTAX;
+    *out_unix = at;
+    return OK;
+}
+
 /* ---- IMAP ---- */
 
 /* date-month "-" date-year */

@@ -31,5 +31,7 @@ NODISCARD enum err date_parse_imap_day(slice s, int64_t *out_days);
 int64_t date_day_in_zone(time_ms unix_ms, int zone_minutes);
 /* Appends "2026-11-22T00:35:00Z" (RFC 3339). */
 enum err date_print_iso(time_ms unix_ms, struct buf *out);
+/* Reads RFC 3339 §5.6 date-time, strictly; fractions of a second are left out. */
+NODISCARD enum err date_parse_iso(slice s, time_ms *out_unix);
 
 #endif

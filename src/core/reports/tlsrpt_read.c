@@ -3,34 +3,10 @@
 #include "base/ip.h"
 #include "core/reports/report_text.h"
 #include "text/date.h"
+#include "text/json_small.h"
 #include "text/utf8.h"
 
 #include <jansson.h>
-
-/* Counts values and depth before anything is allocated. What is no JSON at all passes: the parser tells. */
-static bool is_small(slice s)
-{
-    size_t values = 0, depth = 0;
-    bool string = false;
-    for (size_t i = 0; i < s.n; i++) {
-        uint8_t c = s.p[i];
-        if (string) {
-            if (c == '\\')
-                i++;
-            string = c != '"';
-            continue;
-        }
-        string = c == '"';
-        values += c == ',' || c == ':' || c == '[' || c == '{';
-        if (c == '[' || c == '{')
-            depth++;
-        else if ((c == ']' || c == '}') && depth > 0)
-            depth--;
-        if (values > TLSRPT_VALUES_MAX || depth > TLSRPT_DEPTH_MAX)
-            return false;
-    }
-    return s.n <= TLSRPT_BYTES_MAX;
-}
 
 static slice text_of(const json_t *object, const char *name)
 {
@@ -164,7 +140,7 @@ enum err tlsrpt_read(slice json, struct arena *a, struct tlsrpt *out, struct err
     enum err e;
     if (slice_starts(json, SLICE("\xef\xbb\xbf")))
         json = slice_from(json, 3);
-    if (!is_small(json)) {
+    if (!json_is_small(json, TLSRPT_BYTES_MAX, TLSRPT_VALUES_MAX, TLSRPT_DEPTH_MAX)) {
         err_detail_set(why, "the JSON is larger or nested deeper than any TLS report is");
         return ERR_LIMIT;
     }

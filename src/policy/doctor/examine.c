@@ -184,7 +184,7 @@ static const struct {
 };
 
 static void (*const domain_checks[])(struct examine *x, const struct setup_domain *d) = {
-    examine_zone, examine_mx, examine_spf, examine_dkim, examine_dmarc, examine_tlsrpt, examine_srv,
+    examine_zone, examine_age, examine_mx, examine_spf, examine_dkim, examine_dmarc, examine_tlsrpt, examine_srv,
 };
 
 /* Once, with the records of the host name, which are in every domain's plan. */

@@ -51,6 +51,7 @@ void examine_reverse(struct examine *x);
 void examine_lists(struct examine *x);
 void examine_resolvers(struct examine *x);
 void examine_zone(struct examine *x, const struct setup_domain *d); /* examine_dns.c */
+void examine_age(struct examine *x, const struct setup_domain *d); /* examine_age.c */
 void examine_mx(struct examine *x, const struct setup_domain *d);
 void examine_srv(struct examine *x, const struct setup_domain *d);
 void examine_delegated(struct examine *x, const struct setup_domain *d);

@@ -110,6 +110,13 @@ struct facts_outward { /* one try to connect to port 25 of somebody */
     enum err err;
 };
 
+/* What the registry says of a domain. Ours without one are not known, and nothing is concluded. */
+struct facts_age {
+    slice domain;                /* which of ours */
+    slice name;                  /* the name that the registry has: that, or one above */
+    time_ms registered, expires; /* Unix ms; 0: not said */
+};
+
 /* The last probe of a domain. */
 enum facts_probe_state { PROBE_NONE, PROBE_UNDER_WAY, PROBE_BACK, PROBE_LOST };
 struct facts_probe {
@@ -127,6 +134,8 @@ struct facts {
     time_ms now;
     const struct facts_zone *zones;
     size_t n_zones;
+    const struct facts_age *ages;
+    size_t n_ages;
     const struct facts_port *ports;
     size_t n_ports;
     const struct facts_outward *outward; /* port 25 out: one that works is enough */

@@ -75,6 +75,10 @@ const char *finding_severity_name(enum finding_severity s); /* "ok" "note" "warn
     /* the domain and its name servers */ \
     X(DOMAIN_MISSING, "domain-missing", ERROR, "The domain does not exist in the DNS", \
       "No mail can come in, and mail from a domain that does not exist is refused everywhere.") \
+    X(DOMAIN_EXPIRES, "domain-expires", WARNING, "The registration of the domain ends soon", \
+      "A domain that runs out takes all mail with it, and after a while anybody may register it and get what was meant for you.") \
+    X(DOMAIN_NEW, "domain-new", NOTE, "The domain was registered not long ago", \
+      "Large providers distrust young domains, because most spam comes from them: they put off mail from them or take it for junk, whatever else is right.") \
     X(SERVER_LAME, "server-lame", WARNING, "A name server of the domain does not answer for it", \
       "A part of all who ask get no answer, by chance; their mail is late or lost.") \
     X(SERVERS_NONE, "servers-none", ERROR, "No name server of the domain answers", \

@@ -2,6 +2,7 @@
 #include "proc/doctor/doctor.h"
 
 #include "ipc/directory_doctor.h"
+#include "proc/doctor/age.h"
 #include "proc/doctor/check.h"
 #include "sys/fd.h"
 
@@ -11,7 +12,7 @@
 /* Each part adds its row here. */
 static const struct doctor_part *const doctor_parts[] = {
     &doctor_check_part,    &doctor_probe_part, &doctor_dns_part,
-    &doctor_rotation_part, &doctor_zone_part,  &doctor_push_part,
+    &doctor_rotation_part, &doctor_zone_part,  &doctor_push_part, &doctor_age_part,
 };
 
 /* A part's clock. */

@@ -28,6 +28,7 @@ extern const struct role_spec doctor_spec;
 
 struct doctor;
 struct doctor_call;
+struct doctor_age;
 struct doctor_check;
 struct doctor_probe;
 struct doctor_rotation;
@@ -66,6 +67,7 @@ struct doctor {
     uint32_t last_call;
     struct mail_id_maker ids;
     /* of each part its own */
+    struct doctor_age *age;
     struct doctor_check *check;
     struct doctor_probe *probe;
     struct doctor_rotation *rotation;

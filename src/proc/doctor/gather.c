@@ -2,6 +2,7 @@
 
 #include "ipc/doctor_judge.h"
 #include "ipc/x_relay.h"
+#include "proc/doctor/age.h"
 #include "proc/doctor/check.h"
 #include "proc/doctor/push.h"
 #include "proc/doctor/records.h"
@@ -155,6 +156,8 @@ static void gather_domain(void *arg, const struct doctor_domain *domain, enum er
         s->nameserver_zone = to->in.zone;
         gather_ports(s, &to->in);
     }
+    if (age_fact(g->doctor, to->name, &g->out->ages[g->out->facts.n_ages]))
+        g->out->facts.n_ages++;
     s->n_domains++;
 }
 
@@ -335,7 +338,9 @@ void gather(struct doctor *d, struct arena *arena, slice only, struct gathered *
     *out = (struct gathered){.arena = arena};
     out->domains = ARENA_ARRAY(arena, GATHER_DOMAINS_MAX, struct setup_domain);
     out->settings = ARENA_ARRAY(arena, GATHER_DOMAINS_MAX, struct doctor_domain);
-    must(out->domains && out->settings); /* the arena is new */
+    out->ages = ARENA_ARRAY(arena, GATHER_DOMAINS_MAX, struct facts_age);
+    must(out->domains && out->settings && out->ages); /* the arena is new */
+    out->facts.ages = out->ages;
     out->facts.silent = out->silent;
     gather_setup(g);
     gather_machine(g);

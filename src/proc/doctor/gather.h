@@ -16,6 +16,7 @@ struct gathered {
     struct facts facts;
     struct setup_domain *domains;
     struct doctor_domain *settings; /* of the same domains */
+    struct facts_age *ages;         /* of those that something is known of */
     slice silent[GATHER_SILENT_MAX];
     struct facts_probe probes[GATHER_PROBES_MAX];
 };

@@ -64,6 +64,8 @@ static void outfit_doctor(const struct outfit *o)
         outfit_setting(o, "admin", "%s", c->admin);
     if (d->off)
         outfit_setting(o, "doctor-off", "on");
+    if (d->rdap_off)
+        outfit_setting(o, "doctor-rdap-off", "on");
     for (size_t i = 0; i < d->outward_count; i++)
         outfit_setting(o, "outward", "%s", d->outward[i]);
     if (d->test)

@@ -68,6 +68,7 @@ const struct wire wires[] = {
     {ROLE_DOCTOR, ROLE_JUDGE, &doctor_judge_channel},
     {ROLE_DOCTOR, ROLE_RESOLVER, &x_resolver_channel},
     {ROLE_DOCTOR, ROLE_RELAY, &x_relay_channel},
+    {ROLE_DOCTOR, ROLE_FETCHER, &x_fetcher_channel},
     {ROLE_DOCTOR, ROLE_JOURNAL, &x_journal_channel},
 
     {ROLE_DIRECTORY, ROLE_REPORTER, &directory_reporter_channel},

@@ -281,6 +281,7 @@ static void doctor_side(void **state)
     assert_string_equal(c.admin, "Admin@example.org");
     assert_true(c.doctor.off);
     assert_false(c.doctor.test);
+    assert_false(c.doctor.rdap_off);
     assert_int_equal(c.doctor.outward_count, 2);
     assert_string_equal(c.doctor.outward[1], "192.0.2.9@2525");
     assert_false(parse(LEAST "admin nobody\n"));
@@ -289,6 +290,13 @@ static void doctor_side(void **state)
     assert_non_null(strstr(problems.at[0].hint, "outward"));
     assert_false(parse(LEAST "doctor test 53\n"));
     assert_false(parse(LEAST "doctor off now\n"));
+    assert_true(parse(LEAST "doctor rdap off\n"));
+    assert_true(c.doctor.rdap_off);
+    assert_false(c.doctor.off);
+    assert_true(parse(LEAST "doctor rdap on\n"));
+    assert_false(c.doctor.rdap_off);
+    assert_false(parse(LEAST "doctor rdap\n"));
+    assert_false(parse(LEAST "doctor rdap maybe\n"));
 }
 
 int main(void)

@@ -24,8 +24,15 @@ static const char *const doc_intro =
     "port it is about), `what`, `why`, `mend` (the exact record in zone form, or a command), `evidence` "
     "(what was "
     "seen), `since`.\n\n"
-    "What doctor does not know: how old a domain is (that is in registries only, which it does not ask), and "
-    "whether a firewall lets others in when it lets us in: it looks from this machine.\n\n"
+    "How old a domain is, and when its registration ends, doctor asks the domain's registry (RDAP, RFC 9082; "
+    "where "
+    "that is, IANA's list says), through role fetcher: a name at most once a day, and never again when the "
+    "day of "
+    "registration is known, but in the last 30 days of a registration. Nothing waits for it; what no "
+    "registry "
+    "says is not known and is no finding. `doctor rdap off` in the configuration switches it off.\n\n"
+    "What doctor does not know: whether a firewall lets others in when it lets us in: it looks from this "
+    "machine.\n\n"
     "| id | severity | what | why it matters |\n|---|---|---|---|\n";
 
 int main(int argc, char **argv)

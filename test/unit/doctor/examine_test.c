@@ -461,6 +461,53 @@ static void test_house(void **state)
     arena_done(&w.arena);
 }
 
+static const struct finding *age_found(struct world *w, struct findings *f, time_ms registered,
+                                       time_ms expires)
+{
+    struct facts_age *age = ARENA_ARRAY(&w->arena, 1, struct facts_age);
+    assert_non_null(age);
+    *age = (struct facts_age){SLICE("example.org"), SLICE("example.org"), registered, expires};
+    w->facts.ages = age;
+    w->facts.n_ages = 1;
+    world_examine(w, f);
+    assert_in_range(f->n, 0, 1);
+    return f->n ? &f->at[0] : NULL;
+}
+
+/* The bounds of days: 90 and 14 after the registration, 30 and 7 before its end. */
+static void test_ages(void **state)
+{
+    struct world w;
+    struct findings f;
+    const struct finding *hit;
+    time_ms now;
+    (void)state;
+    world_begin(&w);
+    world_zone(&w, "", "");
+    now = w.facts.now;
+    assert_null(age_found(&w, &f, 0, 0));
+    assert_null(age_found(&w, &f, now - 90 * MS_DAY, now + 30 * MS_DAY));
+    assert_null(age_found(&w, &f, now + 2 * MS_DAY, 0)); /* somebody's clock is wrong */
+    hit = age_found(&w, &f, now - 90 * MS_DAY + 1, 0);
+    assert_int_equal(hit->kind, FINDING_DOMAIN_NEW);
+    assert_int_equal(hit->severity, FINDING_NOTE);
+    assert_slice(hit->what,
+                 "example.org was registered on 2026-10-17; to large providers it is new until it is "
+                 "90 days old.");
+    assert_int_equal(age_found(&w, &f, now - 14 * MS_DAY, 0)->severity, FINDING_NOTE);
+    assert_int_equal(age_found(&w, &f, now - 14 * MS_DAY + 1, 0)->severity, FINDING_WARNING);
+    hit = age_found(&w, &f, 1, now + 30 * MS_DAY - 1);
+    assert_int_equal(hit->kind, FINDING_DOMAIN_EXPIRES);
+    assert_int_equal(hit->severity, FINDING_WARNING);
+    assert_slice(hit->what, "The registration of example.org ends on 2027-02-14.");
+    assert_int_equal(age_found(&w, &f, 1, now + 7 * MS_DAY)->severity, FINDING_WARNING);
+    assert_int_equal(age_found(&w, &f, 1, now + 7 * MS_DAY - 1)->severity, FINDING_ERROR);
+    hit = age_found(&w, &f, 1, now - 1);
+    assert_slice(hit->what, "The registration of example.org ended on 2027-01-15.");
+    assert_true(hit->mend.n > 0);
+    arena_done(&w.arena);
+}
+
 static void test_words(void **state)
 {
     struct arena a;
@@ -499,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_zones),
         cmocka_unit_test(test_house),
+        cmocka_unit_test(test_ages),
         cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

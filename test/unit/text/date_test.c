@@ -124,6 +124,40 @@ static void imap_dates_are_strict(void **state)
     assert_int_equal(date_day_in_zone(86400000 - 1, 1), 1);
 }
 
+static void iso_dates_are_strict(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t seconds; /* -1: no date */
+    } rows[] = {
+        {"1985-04-12T23:20:50.52Z", 482196050},
+        {"1996-12-19T16:39:57-08:00", 851042397},
+        {"1990-12-31T23:59:60Z", 662687999}, /* a leap second counts as the one before it */
+        {"2026-11-22t00:35:00z", 1795307700},
+        {"2026-11-22T00:35:00+00:00", 1795307700},
+        {"2026-11-22T00:35:00.000000001+23:59", 1795307700 - 23 * 3600 - 59 * 60},
+        {"2026-11-22T00:35:00", -1},
+        {"2026-11-22 00:35:00Z", -1},
+        {"2026-11-22", -1},
+        {"2026-02-29T00:00:00Z", -1},
+        {"2026-13-01T00:00:00Z", -1},
+        {"2026-01-01T24:00:00Z", -1},
+        {"2026-01-01T00:00:00.Z", -1},
+        {"2026-01-01T00:00:00+0000", -1},
+        {"2026-01-01T00:00:00+24:00", -1},
+        {"2026-01-01T00:00:00Zx", -1},
+        {"-026-01-01T00:00:00Z", -1},
+        {"", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        time_ms at = -1000;
+        enum err e = date_parse_iso(slice_str(rows[i].text), &at);
+        if ((e == OK) != (rows[i].seconds != -1) || at != rows[i].seconds * 1000)
+            fail_msg("%s: %lld", rows[i].text, (long long)at);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +165,7 @@ int main(void)
         cmocka_unit_test(reads_date_fields),
         cmocka_unit_test(prints_dates),
         cmocka_unit_test(imap_dates_are_strict),
+        cmocka_unit_test(iso_dates_are_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
