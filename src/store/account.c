@@ -25,6 +25,14 @@ void *account__grow(void *array, size_t n, size_t *room, size_t size)
     return p;
 }
 
+char *account__text(slice s)
+{
+    char *p = account__alloc(s.n + 1, 1);
+    if (s.n)
+        memcpy(p, s.p, s.n);
+    return p;
+}
+
 void account__text_free(char **p)
 {
     free(*p);
@@ -109,6 +117,8 @@ static enum err load(struct account_db *db, const struct account_options *o)
         e = read_keywords(db);
     if (e == OK)
         e = account__mailboxes_load(db);
+    if (e == OK)
+        e = account__subscriptions_load(db);
     if (e == OK && db->mailboxes_n == 0)
         e = fill_new(db);
     if (e == OK && !account__mailbox(db, 1))
@@ -161,6 +171,7 @@ void account_db_close(struct account_db **dbp)
     account__rollback(&(struct account_db *){db});
     account__codec_free(db);
     account__mailboxes_free(db);
+    account__subscriptions_free(db);
     for (size_t i = 0; i < db->keywords_n; i++)
         free(db->keywords[i]);
     db_close(&db->db);

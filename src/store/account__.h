@@ -126,9 +126,10 @@ NODISCARD enum err account__disk_room(struct account_db *db, uint64_t bytes);
 uint64_t account__sum_bytes(const struct account_db *db);
 /* calloc, or the end of this process. */
 void *account__alloc(size_t n, size_t size);
-/* Room for one more in an array that grows by half. */
-/* free() for CLEANUP(). */
+/* A copy with a NUL behind it; free() is its end, account__text_free() for CLEANUP(). */
+char *account__text(slice s);
 void account__text_free(char **p);
+/* Room for one more in an array that grows by half. */
 void *account__grow(void *array, size_t n, size_t *room, size_t size);
 
 /* --- account_reserve.c */
@@ -152,7 +153,25 @@ NODISCARD enum err account__mailboxes_first(struct account_db *db);
 /* After a transaction: drops what was born and not committed, or is dying and committed; gives new names. */
 void account__mailboxes_settle(struct account_db *db, bool committed);
 
-/* --- account_view.c */
+/* Where the name stands, or NULL. name is canonical. */
+struct mailbox *account__mailbox_named(const struct account_db *db, slice name);
+/* INBOX in any case is INBOX, also as the first level of a longer name (RFC 9051 §5.1). The result lives in
+ * room (ACCOUNT_NAME_BYTES_MAX bytes) or is the name. */
+slice account__name_canonical(slice name, uint8_t *room);
+/* "a/b" is below "a". */
+bool account__name_below(slice name, slice above);
+
+/* --- account_subscription.c */
+
+/* When all mailboxes are loaded; marks those that are subscribed. */
+NODISCARD enum err account__subscriptions_load(struct account_db *db);
+void account__subscriptions_free(struct account_db *db);
+bool account__subscribed(const struct account_db *db, slice name);
+/* Into the list, which does not have it yet, and into the database, inside or outside a transaction. */
+void account__subscription_add(struct account_db *db, slice name);
+NODISCARD enum err account__subscription_write(struct account_db *db, slice name, bool subscribed);
+
+/* --- account_run.c */
 
 static inline int64_t account__run_id(uint64_t mailbox, uint32_t key)
 {
@@ -165,12 +184,30 @@ static inline struct hash_key account__run_key(const struct account_db *db, int6
 /* Writes the run's row, or deletes it when n is 0. */
 NODISCARD enum err account__run_write(struct account_db *db, uint64_t mailbox, uint32_t key,
                                       struct run_columns c, size_t n);
+/* All runs of a mailbox in their order: a statement to walk with stmt_row(); of each row: its run and its
+ * key. ERR_CORRUPT: the run is damaged, c may then hold anything. c has room for RUN_MAX entries. */
+struct stmt *account__runs(struct account_db *db, uint64_t mailbox);
+NODISCARD enum err account__run_read(const struct account_db *db, struct stmt *q, struct run_columns c,
+                                     size_t *out_n);
+static inline uint32_t account__run_row_key(struct stmt *q)
+{
+    return (uint32_t)stmt_i64(q, 0);
+}
+NODISCARD enum err account__runs_delete(struct account_db *db, uint64_t mailbox);
 /* Reads the last run of a mailbox. ERR_NOT_FOUND when it has none. */
 NODISCARD enum err account__run_last(struct account_db *db, uint64_t mailbox, struct run *out,
                                      uint32_t *out_key);
 /* Keeps entries in `expunged`. moved: they live on elsewhere. */
 NODISCARD enum err account__expunged_write(struct account_db *db, uint64_t mailbox, struct run_columns c,
                                            size_t n, bool moved, time_ms now);
+
+/* --- account_view.c */
+
+/* How every change to messages of one mailbox begins: the rights are there, so is the mailbox, a transaction
+ * is open, and *out_v is its view (counts a user: account__view_put()). Behind it stands
+ * ROLLBACK_UNLESS_COMMITTED. On an error no transaction is open and nothing is written. */
+NODISCARD enum err account__change_begin(struct account_store *s, unsigned rights, uint64_t mailbox,
+                                         struct mailbox **out_m, struct view **out_v);
 /* The view, loading it when it is not loaded; counts a user. */
 NODISCARD enum err account__view_get(struct account_db *db, struct mailbox *m, struct view **out);
 void account__view_put(struct view **v);
@@ -182,6 +219,9 @@ void account__view_empty(struct view *v);
 /* Index of the run that holds entry i. */
 size_t account__view_run_of(const struct view *v, size_t i);
 void account__tell(struct account_store *s, const struct account_event *e);
+/* What happened to a mailbox or a subscription as such. */
+void account__tell_mailbox(struct account_store *s, enum account_event_kind kind, uint64_t id, slice name,
+                           slice old_name);
 
 /* --- account_add.c */
 

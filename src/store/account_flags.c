@@ -182,18 +182,12 @@ enum err account_flags(struct account_store *s, uint64_t mailbox, struct uid_set
                        const struct flag_change *change, uint64_t *out_modseq, struct buf *out_failed)
 {
     struct account_db *db = s->db;
-    struct mailbox *m = account__mailbox(db, mailbox);
+    struct mailbox *m;
     struct view *v CLEANUP(account__view_put) = NULL;
-    enum err e = account__allow(s, ACCOUNT_FLAG);
-    if (e != OK || !m)
-        return e != OK ? e : ERR_NOT_FOUND;
-    e = account__begin(db);
+    enum err e = account__change_begin(s, ACCOUNT_FLAG, mailbox, &m, &v);
     if (e != OK)
         return e;
     ROLLBACK_UNLESS_COMMITTED(db);
-    e = account__view_get(db, m, &v);
-    if (e != OK)
-        return e;
     struct edit *edit = account__alloc(1, sizeof *edit);
     *edit =
         (struct edit){.db = db, .m = m, .v = v, .change = *change, .out_failed = out_failed, .run = SIZE_MAX};

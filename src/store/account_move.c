@@ -187,20 +187,13 @@ static enum err expunge(struct account_store *s, struct mailbox *m, struct view 
 enum err account_expunge(struct account_store *s, uint64_t mailbox, struct uid_set set, bool only_deleted,
                          time_ms now, size_t *out_n)
 {
-    struct account_db *db = s->db;
-    struct mailbox *m = account__mailbox(db, mailbox);
+    struct mailbox *m;
     struct view *v CLEANUP(account__view_put) = NULL;
     struct picked gone CLEANUP(picked_done) = {0};
-    enum err e = account__allow(s, ACCOUNT_EXPUNGE);
-    if (e != OK || !m)
-        return e != OK ? e : ERR_NOT_FOUND;
-    e = account__begin(db);
+    enum err e = account__change_begin(s, ACCOUNT_EXPUNGE, mailbox, &m, &v);
     if (e != OK)
         return e;
-    ROLLBACK_UNLESS_COMMITTED(db);
-    e = account__view_get(db, m, &v);
-    if (e != OK)
-        return e;
+    ROLLBACK_UNLESS_COMMITTED(s->db);
     pick(&gone, v, set, only_deleted ? FLAG_DELETED : 0);
     if (gone.n)
         e = expunge(s, m, v, &gone, now);
@@ -262,21 +255,17 @@ static enum err copy(struct account_store *s, struct mailbox *from, struct view 
 enum err account_copy(struct account_store *s, uint64_t from, struct uid_set set, uint64_t to, bool move,
                       time_ms now, struct arena *a, struct account_copied *out)
 {
-    struct account_db *db = s->db;
-    struct mailbox *source = account__mailbox(db, from), *target = account__mailbox(db, to);
+    struct mailbox *source, *target = account__mailbox(s->db, to);
     struct view *v CLEANUP(account__view_put) = NULL;
     struct picked p CLEANUP(picked_done) = {0};
     uint32_t first = 0;
-    enum err e = account__allow(s, ACCOUNT_READ | ACCOUNT_ADD | (move ? ACCOUNT_EXPUNGE : 0u));
-    if (e != OK || !source || !target)
-        return e != OK ? e : ERR_NOT_FOUND;
-    e = account__begin(db);
+    enum err e = account__change_begin(s, ACCOUNT_READ | ACCOUNT_ADD | (move ? ACCOUNT_EXPUNGE : 0u), from,
+                                       &source, &v);
     if (e != OK)
         return e;
-    ROLLBACK_UNLESS_COMMITTED(db);
-    e = account__view_get(db, source, &v);
-    if (e != OK)
-        return e;
+    ROLLBACK_UNLESS_COMMITTED(s->db);
+    if (!target)
+        return ERR_NOT_FOUND;
     pick(&p, v, set, 0);
     uint32_t *uids = ARENA_ARRAY(a, p.n, uint32_t);
     if (!uids)

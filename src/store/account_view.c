@@ -1,89 +1,7 @@
-/* See account.h: a mailbox's messages as arrays, shared by the sessions that look at it; runs on the disk;
- * events. */
+/* See account.h: a mailbox's messages as arrays, shared by the sessions that look at it; events. */
 #include "store/account__.h"
 
 #include <stdlib.h>
-
-/* --- runs on the disk */
-
-enum err account__run_write(struct account_db *db, uint64_t mailbox, uint32_t key, struct run_columns c,
-                            size_t n)
-{
-    uint8_t record[RUN_BYTES_MAX];
-    int64_t id = account__run_id(mailbox, key);
-    if (n == 0) {
-        struct stmt *d CLEANUP(stmt_done) = db_stmt(db->db, "DELETE FROM run WHERE id = ?");
-        stmt_bind_i64(d, 1, id);
-        return stmt_run(d);
-    }
-    struct hash_key hash = account__run_key(db, id);
-    struct stmt *q CLEANUP(stmt_done) = db_stmt(
-        db->db, "INSERT INTO run VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record");
-    stmt_bind_i64(q, 1, id);
-    stmt_bind_blob(q, 2, slice_of(record, run_encode(c, n, &hash, record)));
-    return stmt_run(q);
-}
-
-enum err account__run_last(struct account_db *db, uint64_t mailbox, struct run *out, uint32_t *out_key)
-{
-    struct stmt *q CLEANUP(stmt_done) =
-        db_stmt(db->db, "SELECT id, record FROM run WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT 1");
-    stmt_bind_i64(q, 1, account__run_id(mailbox, 0));
-    stmt_bind_i64(q, 2, account__run_id(mailbox, UINT32_MAX));
-    enum err e = stmt_row(q);
-    if (e != OK)
-        return e;
-    struct hash_key hash = account__run_key(db, stmt_i64(q, 0));
-    e = run_decode(stmt_slice(q, 1), &hash, run_columns(out), &out->n);
-    if (e == OK)
-        *out_key = (uint32_t)stmt_i64(q, 0);
-    return e;
-}
-
-enum err account__expunged_write(struct account_db *db, uint64_t mailbox, struct run_columns c, size_t n,
-                                 bool moved, time_ms now)
-{
-    uint8_t record[RUN_BYTES_MAX];
-    struct hash_key hash = account__run_key(db, (int64_t)mailbox);
-    for (size_t i = 0; i < n; i += RUN_MAX) {
-        size_t length = run_encode(run_columns_from(c, i), size_min(n - i, RUN_MAX), &hash, record);
-        struct stmt *q CLEANUP(stmt_done) = db_stmt(
-            db->db, "INSERT INTO expunged (mailbox, modseq, gone_at, moved, record) VALUES (?, ?, ?, ?, ?)");
-        stmt_bind_u64(q, 1, mailbox);
-        stmt_bind_u64(q, 2, db->txn_modseq);
-        stmt_bind_i64(q, 3, now);
-        stmt_bind_i64(q, 4, moved);
-        stmt_bind_blob(q, 5, slice_of(record, length));
-        enum err e = stmt_run(q);
-        if (e != OK)
-            return e;
-    }
-    return OK;
-}
-
-enum err account_expunged_find(struct account_store *s, uint64_t mailbox, uint32_t uid, uint64_t *out_message,
-                               uint32_t *out_date)
-{
-    struct run r;
-    enum err e = account__allow(s, ACCOUNT_READ);
-    if (e != OK)
-        return e;
-    struct hash_key hash = account__run_key(s->db, (int64_t)mailbox);
-    struct stmt *q CLEANUP(stmt_done) =
-        db_stmt(s->db->db, "SELECT record FROM expunged WHERE mailbox = ? ORDER BY modseq DESC");
-    stmt_bind_u64(q, 1, mailbox);
-    while ((e = stmt_row(q)) == OK) {
-        if (run_decode(stmt_slice(q, 0), &hash, run_columns(&r), &r.n) != OK)
-            continue; /* one damaged record hides only what was in it */
-        for (size_t i = 0; i < r.n; i++)
-            if (r.uid[i] == uid) {
-                *out_message = r.message[i];
-                *out_date = r.date[i];
-                return OK;
-            }
-    }
-    return e;
-}
 
 /* --- arrays in memory */
 
@@ -152,22 +70,17 @@ static void view_free(struct view *v)
  * repair, and appending goes on behind it. */
 static enum err load(struct account_db *db, struct mailbox *m, struct view *v)
 {
-    struct stmt *q CLEANUP(stmt_done) =
-        db_stmt(db->db, "SELECT id, record FROM run WHERE id BETWEEN ? AND ? ORDER BY id");
-    stmt_bind_i64(q, 1, account__run_id(m->info.id, 0));
-    stmt_bind_i64(q, 2, account__run_id(m->info.id, UINT32_MAX));
+    struct stmt *q CLEANUP(stmt_done) = account__runs(db, m->info.id);
     enum err e;
     room_for(v, m->info.messages);
     while ((e = stmt_row(q)) == OK) {
         size_t n, at = v->pub.n;
-        int64_t id = stmt_i64(q, 0);
-        struct hash_key hash = account__run_key(db, id);
         room_for(v, at + RUN_MAX);
-        if (run_decode(stmt_slice(q, 1), &hash, run_columns_from(v->c, at), &n) != OK)
+        if (account__run_read(db, q, run_columns_from(v->c, at), &n) != OK)
             continue;
         if (at > 0 && v->c.uid[at] <= v->c.uid[at - 1]) /* runs overlap: believe the first */
             continue;
-        add_run(v, (uint32_t)id, at);
+        add_run(v, account__run_row_key(q), at);
         v->pub.n += n;
     }
     return e == ERR_NOT_FOUND ? OK : e;
@@ -189,6 +102,25 @@ enum err account__view_get(struct account_db *db, struct mailbox *m, struct view
     m->view->users++;
     *out = m->view;
     return OK;
+}
+
+enum err account__change_begin(struct account_store *s, unsigned rights, uint64_t mailbox,
+                               struct mailbox **out_m, struct view **out_v)
+{
+    struct account_db *db = s->db;
+    struct mailbox *m = account__mailbox(db, mailbox);
+    enum err e = account__allow(s, rights);
+    if (e != OK || !m)
+        return e != OK ? e : ERR_NOT_FOUND;
+    e = account__begin(db);
+    if (e != OK)
+        return e;
+    e = account__view_get(db, m, out_v);
+    if (e != OK)
+        account__rollback(&db);
+    else
+        *out_m = m;
+    return e;
 }
 
 void account__view_put(struct view **vp)
@@ -312,4 +244,13 @@ void account__tell(struct account_store *s, const struct account_event *e)
         w->fn(w, &told);
     }
     s->db->in_event = false;
+}
+
+void account__tell_mailbox(struct account_store *s, enum account_event_kind kind, uint64_t id, slice name,
+                           slice old_name)
+{
+    account__tell(
+        s,
+        &(struct account_event){
+            .kind = kind, .mailbox = id, .modseq = s->db->count.modseq, .name = name, .old_name = old_name});
 }
