@@ -1,6 +1,7 @@
 #include "policy/key_rotation.h"
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "text/date.h"
 #include "text/tag_list.h"
 
@@ -8,7 +9,7 @@
 #include <stdio.h>
 
 const struct rotation_limits rotation_limits_usual = {
-    .rotate_ms = 180 * MS_DAY, .settle_ms = MS_HOUR, .rest_ms = (5 + 14) * MS_DAY};
+    .rotate_ms = 180 * MS_DAY, .spread_ms = 30 * MS_DAY, .settle_ms = MS_HOUR, .rest_ms = (5 + 14) * MS_DAY};
 
 static const struct {
     const char *word;     /* for people */
@@ -91,6 +92,15 @@ static time_ms rotation_age(const struct rotation *r, time_ms since)
     return since < r->in->now ? r->in->now - since : 0;
 }
 
+/* When a successor of this signing key is made. Each domain has its own day, always the same: no secret. */
+static time_ms rotation_due(const struct rotation *r, const struct rotation_key *k)
+{
+    static const struct hash_key fixed = {0, 0};
+    const struct rotation_limits *l = &r->in->limits;
+    uint64_t less = l->spread_ms > 0 ? hash_slice(&fixed, r->in->domain) % (uint64_t)l->spread_ms : 0;
+    return k->state_at + l->rotate_ms - (time_ms)less;
+}
+
 static struct rotation_step *rotation_step(struct rotation *r, enum rotation_action action, size_t key)
 {
     struct rotation_step *s;
@@ -146,8 +156,8 @@ static void rotation_note_waiting(struct rotation *r, size_t i, bool first)
     case ROTATION_SEEN_DIFFERENT:
         rotation_note(r, i, ROTATION_DO,
                       "waits: the DNS shows another text under its name than the record it needs; put the "
-                      "record in as posthorn dns %.*s shows it",
-                      SLICE_FMT(r->in->domain));
+                      "record in as posthorn dns shows it, or, when that record is another server's, let "
+                      "posthorn dkim rotate make a key of another name");
         break;
     case ROTATION_SEEN_MISSING:
         rotation_note(r, i, ROTATION_DO,
@@ -187,7 +197,7 @@ static void rotation_note_signing(struct rotation *r, size_t i)
                       rotation_day(k->state_at, day),
                       k->seen == ROTATION_SEEN_EQUAL ? ""
                                                      : " (the DNS gave no answer on its record just now)",
-                      rotation_day(k->state_at + r->in->limits.rotate_ms, then));
+                      rotation_day(rotation_due(r, k), then));
     }
 }
 
@@ -204,8 +214,9 @@ static bool rotation_taken(const struct rotation *r, const char *selector)
     return false;
 }
 
-/* "ph202611r", "ph202611r2" ... or the slot that is free. False: both are in use. */
-static bool rotation_selector(const struct rotation *r, unsigned algorithm,
+/* "ph202611r", "ph202611r2" ... or the slot that is free. False: both are in use, unless any is set: then one
+ * with a date (better a record by hand than no key that signs). */
+static bool rotation_selector(const struct rotation *r, unsigned algorithm, bool any,
                               char out[ROTATION_SELECTOR_MAX + 1])
 {
     int64_t year;
@@ -216,7 +227,8 @@ static bool rotation_selector(const struct rotation *r, unsigned algorithm,
             if (!rotation_taken(r, out))
                 return true;
         }
-        return false;
+        if (!any)
+            return false;
     }
     date_civil(r->in->now < 0 ? 0 : r->in->now / MS_DAY, &year, &month, &day);
     for (unsigned i = 1; i <= ROTATION_KEYS_MAX + 1; i++) {
@@ -231,11 +243,11 @@ static bool rotation_selector(const struct rotation *r, unsigned algorithm,
     return false;
 }
 
-static bool rotation_make(struct rotation *r, unsigned algorithm)
+static bool rotation_make(struct rotation *r, unsigned algorithm, bool first)
 {
     char selector[ROTATION_SELECTOR_MAX + 1];
     struct rotation_step *s;
-    if (r->in->n_keys >= ROTATION_KEYS_MAX || !rotation_selector(r, algorithm, selector) ||
+    if (r->in->n_keys >= ROTATION_KEYS_MAX || !rotation_selector(r, algorithm, first, selector) ||
         !(s = rotation_step(r, ROTATION_MAKE, 0)))
         return false;
     s->algorithm = (uint8_t)algorithm;
@@ -245,12 +257,15 @@ static bool rotation_make(struct rotation *r, unsigned algorithm)
 
 /* ---- one algorithm */
 
-/* Times from a clock that was wrong are written anew, once the clock has proved itself. */
+/* Times from a clock that was wrong are written anew: those ahead once the clock has proved itself, the
+ * beginning of a rest at once. */
 static void rotation_stamp(struct rotation *r, size_t i)
 {
     const struct rotation_key *k = rotation_at(r, i);
     time_ms latest = k->made_at > k->state_at ? k->made_at : k->state_at;
-    if (rotation_steady(r) && latest - ROTATION_FUTURE_MS > r->in->now)
+    bool ahead = rotation_steady(r) && latest - ROTATION_FUTURE_MS > r->in->now;
+    bool rests = k->state == ROTATION_RESTING && k->state_at < r->in->jumped_at;
+    if (ahead || rests)
         (void)rotation_step(r, ROTATION_STAMP, i); /* NULL: next time */
 }
 
@@ -267,7 +282,7 @@ static void rotation_resting(struct rotation *r, size_t i)
         return;
     }
     rotation_note(r, i, ROTATION_FINE, "signs no more; it is removed, and its record may go");
-    if (rotation_steady(r))
+    if (rotation_steady(r) && k->state_at >= r->in->jumped_at)
         (void)rotation_step(r, ROTATION_REMOVE, i); /* NULL: next time */
 }
 
@@ -308,6 +323,28 @@ static size_t rotation_ready(struct rotation *r, unsigned algorithm, bool first,
     return best;
 }
 
+/* May a key that is ready take over from the one that signs? Not while a clock may be wrong; and it has to be
+ * the newer one afterwards, because the newest signs. */
+static bool rotation_may_succeed(const struct rotation *r, size_t signing)
+{
+    return rotation_steady(r) && rotation_at(r, signing)->state_at < r->in->now;
+}
+
+/* Under force a key that waits although its name shows another record gives way: whose that record is, is not
+ * known (another server of the domain may sign with it), and another name is free at once. It never signed.
+ */
+static size_t rotation_give_way(struct rotation *r, unsigned algorithm)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->n && r->in->force; i++) {
+        const struct rotation_key *k = rotation_at(r, i);
+        if (rotation_good(k) && k->algorithm == algorithm && k->state == ROTATION_WAITING &&
+            k->seen == ROTATION_SEEN_DIFFERENT && rotation_step(r, ROTATION_REMOVE, i))
+            n++;
+    }
+    return n;
+}
+
 static void rotation_kind(struct rotation *r, unsigned algorithm)
 {
     size_t signing = rotation_signing(r, algorithm), waiting, ready;
@@ -326,19 +363,20 @@ static void rotation_kind(struct rotation *r, unsigned algorithm)
         if (k->state == ROTATION_SIGNING && i != signing)
             (void)rotation_step(r, ROTATION_REST, i); /* its successor signs. NULL: next time */
     }
-    if (ready < r->n) {
+    if (ready < r->n && (first || rotation_may_succeed(r, signing))) {
         (void)rotation_step(r, ROTATION_SIGN, ready); /* NULL: next time */
         return;
     }
+    waiting -= rotation_give_way(r, algorithm);
     if (!first) {
-        due = rotation_at(r, signing)->state_at + r->in->limits.rotate_ms;
+        due = rotation_due(r, rotation_at(r, signing));
         if (!waiting)
             rotation_until(r, signing, due);
     }
     if (waiting)
         return;
     if (first || r->in->force || (r->in->now >= due && rotation_steady(r))) {
-        if (!rotation_make(r, algorithm) && !first)
+        if (!rotation_make(r, algorithm, first) && !first)
             rotation_note(r, signing, ROTATION_FINE,
                           "signs; its successor is made when the key before it has rested long enough");
     }

@@ -6,19 +6,26 @@
  *
  * The life of a key, for RSA and Ed25519 each (RFC 6376 §3.6.2.1, RFC 8463 §5):
  *
- *   waiting   made; its record is to be published. Becomes signing when the DNS shows the record exactly as
- * it has to be: at once when nothing else signs, after settle_ms of being seen when another key does. signing
- * when it has signed for rotate_ms, a successor is made. Becomes resting when its successor signs. resting
- * its record stays for rest_ms: all it signed has left the queues and expired by then (x=). Then it is
- * removed, and its record may go.
+ * - waiting: made; its record is to be published. Becomes signing when the DNS shows the record exactly as it
+ *   has to be: at once when nothing else signs, after settle_ms of being seen when another key does.
+ * - signing: when it has signed for rotate_ms (less up to spread_ms, by the domain's name, so that domains
+ * that were added together do not roll together), a successor is made. Becomes resting when its successor
+ * signs.
+ * - resting: its record stays for rest_ms: all it signed has left the queues and expired by then (x=). Then
+ * it is removed, and its record may go.
  *
  * Invariants
  *  1. No key signs before its record was seen, and none stops because its record is not seen any more: an
  *     outage of the DNS must not stop signing, so that is a note (ROTATION_BAD) and nothing else.
  *  2. While a key signs for a domain, there is one that signs after any steps.
- *  3. A clock that jumps does nothing rash: keys are made for rotation, and removed, only when the clock has
- *     gone steadily for ROTATION_STEADY_MS. Times that lie in the future are written anew then.
+ *  3. A clock that jumps does nothing rash: keys are made for rotation, take over and are removed only when
+ *     the clock has gone steadily for ROTATION_STEADY_MS. Times that lie in the future are written anew then.
+ *     A successor waits until it is newer than what it succeeds. Rest begins anew after a jump ahead: what a
+ *     clock that was behind wrote down looks older than it is.
  *  4. A selector is never one that a key of this domain has, damaged ones too.
+ *
+ * What it cannot see: a clock that was steadily wrong, and was set right while nobody looked (the machine was
+ * off). Then a key may be removed that much too early.
  *
  * Limits: ROTATION_KEYS_MAX keys of one domain are looked at; beyond them none is made. */
 #ifndef POSTHORN_POLICY_KEY_ROTATION_H
@@ -61,11 +68,12 @@ struct rotation_key {
 };
 
 struct rotation_limits {
-    time_ms rotate_ms; /* how long a key signs */
+    time_ms rotate_ms; /* how long a key signs at most */
+    time_ms spread_ms; /* by up to so much less, by the domain's name */
     time_ms settle_ms; /* how long a record must have been seen before its key takes over */
     time_ms rest_ms;   /* the queue's lifetime and that of signatures */
 };
-extern const struct rotation_limits rotation_limits_usual; /* 180 days, 1 hour, 5 and 14 days */
+extern const struct rotation_limits rotation_limits_usual; /* 180 days, 30 days, 1 hour, 5 and 14 days */
 
 struct rotation_input {
     slice domain;
@@ -73,8 +81,9 @@ struct rotation_input {
     size_t n_keys;
     time_ms now;       /* Unix */
     time_ms steady_ms; /* how long the clock has gone without a jump, as far as is known */
+    time_ms jumped_at; /* Unix; the clock was seen to jump ahead at this time or before; 0: it was not */
     bool gone;         /* the domain is not ours any more: its keys rest, then go */
-    bool force;        /* make successors now */
+    bool force;        /* make successors now; those that wait behind another record give way */
     bool slots;        /* selectors are the fixed ones of a delegated zone (policy/dns_plan.h) */
     struct rotation_limits limits;
 };

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_FIRST "posthorn-dkim-key 1"
@@ -163,9 +164,14 @@ enum err dkim_file_load(int folder, const char *name, struct dkim_text *out)
 {
     struct dkim_text t CLEANUP(dkim_text_done) = {0};
     int fd CLEANUP(fd_done) = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st;
     enum err e;
-    if (fd < 0)
+    if (fd < 0 || fstat(fd, &st) < 0)
         return err_from_errno(errno);
+    if (!S_ISREG(st.st_mode))
+        return ERR_IO;
+    if (st.st_mode & 077) /* put back from a backup with other rights */
+        IGNORE_RESULT(fchmod(fd, 0600), "it may be another user's; the folder lets nobody else in anyway");
     e = file_room(&t);
     while (e == OK && t.n < DKIM_FILE_MAX) {
         ssize_t r = read(fd, t.p + t.n, DKIM_FILE_MAX - t.n);

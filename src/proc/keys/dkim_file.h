@@ -56,7 +56,8 @@ NODISCARD enum err dkim_file_parse(slice text, struct dkim_file *out, struct err
 /* Makes the text. ERR_LIMIT: longer than DKIM_FILE_MAX. */
 NODISCARD enum err dkim_file_print(const struct dkim_file *f, struct dkim_text *out);
 
-/* Reads the file of this name in the folder. ERR_NOT_FOUND, ERR_CORRUPT (too long), ERR_IO. */
+/* Reads the file of this name in the folder; rights that others have in it are taken away. ERR_NOT_FOUND,
+ * ERR_CORRUPT (too long), ERR_IO (also of what is no plain file, links too), or what the disk says. */
 NODISCARD enum err dkim_file_load(int folder, const char *name, struct dkim_text *out);
 /* Writes it: afterwards it is on the disk. On an error the file is as before, or, when the folder could not
  * be synced, as after: read it again. fresh: there must be none of this name (ERR_EXISTS). */

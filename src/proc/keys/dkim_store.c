@@ -234,7 +234,15 @@ static enum err entry_damaged(struct dkim_store *s, struct dkim_entry *e, const 
     return ERR_CORRUPT;
 }
 
-/* Reads its file. What the disk refuses for now (no descriptor, an error of reading) is tried again later. */
+/* Is it this process that lacks something, and not the file? */
+static bool entry_for_now(enum err e)
+{
+    return e == ERR_BUSY || e == ERR_MEMORY || e == ERR_AGAIN;
+}
+
+/* Reads its file. What is only lacking for now (a descriptor, memory) is tried again by whoever asked. A file
+ * that cannot be read (another user's, a link, a broken disk) is like a damaged one: it must not hold up the
+ * keys that follow it. dkim_store_next() looks again. */
 static enum err entry_read(struct dkim_store *s, struct dkim_entry *e, struct dkim_text *text,
                            struct dkim_file *out)
 {
@@ -243,10 +251,14 @@ static enum err entry_read(struct dkim_store *s, struct dkim_entry *e, struct dk
     if (e->damaged)
         return ERR_CORRUPT;
     r = dkim_file_load(s->folder, e->id, text);
-    if (r == ERR_NOT_FOUND || r == ERR_CORRUPT)
-        return entry_damaged(s, e, r == ERR_CORRUPT ? "it is too long" : "it is gone");
-    if (r != OK)
+    if (r != OK && entry_for_now(r))
         return r;
+    if (r != OK)
+        return entry_damaged(s, e,
+                             r == ERR_CORRUPT     ? "it is too long"
+                             : r == ERR_NOT_FOUND ? "it is gone"
+                             : r == ERR_DENIED    ? "it belongs to another user"
+                                                  : "it cannot be read, or is no plain file");
     r = dkim_file_parse(slice_of(text->p, text->n), out, &d);
     if (r == OK && (!slice_eq(out->domain, entry_domain(e)) || !slice_eq(out->selector, entry_selector(e)))) {
         err_detail_set(&d, "it is another key's file under this name");
@@ -476,7 +488,7 @@ enum err dkim_store_set(struct dkim_store *s, slice id, enum dkim_key_state stat
         return r;
     }
     now_unix = now_unix < 0 ? 0 : now_unix;
-    if (f.state == state && f.state_at <= now_unix && f.made_at <= now_unix)
+    if (f.state == state && state != DKIM_KEY_RESTING && f.state_at <= now_unix && f.made_at <= now_unix)
         return OK;
     if (f.state != state && state == DKIM_KEY_WAITING) {
         err_detail_set(detail, "a key that was %s does not wait again", dkim_state_name(f.state));

@@ -59,7 +59,7 @@ NODISCARD enum err dkim_store_add(struct dkim_store *s, slice domain, slice sele
                                   enum dkim_key_algorithm algorithm, slice public, slice pem,
                                   time_ms now_unix, struct err_detail *detail);
 /* ERR_NOT_FOUND; ERR_STATE: no key goes back to waiting; or what the disk says. The same state again is fine
- * and changes nothing, unless the file's times lie in the future: then they are now. */
+ * and changes nothing, but a rest begins anew, and times that lie in the future are now. */
 NODISCARD enum err dkim_store_set(struct dkim_store *s, slice id, enum dkim_key_state state, time_ms now_unix,
                                   struct err_detail *detail);
 NODISCARD enum err dkim_store_remove(struct dkim_store *s, slice id);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,6 +238,11 @@ static void stamped_anew(void **state)
     assert_int_equal(dkim_store_next(f->s, SLICE(""), &row), OK);
     assert_int_equal(row.state_at, 500);
     assert_int_equal(row.made_at, 500);
+    set(f, "example.org,a", DKIM_KEY_RESTING, 700);
+    set(f, "example.org,a", DKIM_KEY_RESTING, 800); /* a rest can begin anew */
+    assert_int_equal(dkim_store_next(f->s, SLICE(""), &row), OK);
+    assert_int_equal(row.state_at, 800);
+    assert_int_equal(row.made_at, 500);
 }
 
 static void only_its_own(void **state)
@@ -352,6 +358,48 @@ static void a_damaged_file_costs_one_key(void **state)
     assert_int_equal(rename(to, from), 0);
     open_it(f);
     shows(f, "example.org,a:waiting ");
+}
+
+/* A link, a folder, a pipe under a key's name cost that key, and no other waits behind them. Rights that
+ * others have in a file are taken away. */
+static void no_plain_file_costs_one_key(void **state)
+{
+    struct fixture *f = *state;
+    struct buf out CLEANUP(buf_done) = {.max = 512};
+    struct dkim_signer s[DKIM_SIGNERS_MAX];
+    char path[400], to[400];
+    struct stat st;
+    for (int i = 0; i < 3; i++) {
+        files(f, true);
+        open_it(f);
+        add(f, "example.org", "a", DKIM_KEY_ED25519);
+        add(f, "example.org", "b", DKIM_KEY_ED25519);
+        set(f, "example.org,a", DKIM_KEY_SIGNING, 5);
+        set(f, "example.org,b", DKIM_KEY_SIGNING, 4);
+        snprintf(path, sizeof path, "%s/example.org,a", f->folder);
+        snprintf(to, sizeof to, "%s/elsewhere", f->folder);
+        assert_int_equal(rename(path, to), 0);
+        if (i == 0)
+            assert_int_equal(symlink("elsewhere", path), 0);
+        else
+            assert_int_equal(i == 1 ? mkdir(path, 0700) : mkfifo(path, 0600), 0);
+        snprintf(to, sizeof to, "%s/example.org,b", f->folder);
+        assert_int_equal(chmod(to, 0644), 0);
+        open_it(f);
+        shows(f, "example.org,a:corrupt example.org,b:signing ");
+        shows(f, "example.org,a:corrupt example.org,b:signing ");
+        assert_int_equal(f->troubles, 2); /* with that of the strange name */
+        assert_non_null(
+            strstr(f->trouble, "example.org,a cannot be used: it cannot be read, or is no plain file"));
+        assert_int_equal(dkim_store_signers(f->s, SLICE("example.org"), s), 1);
+        assert_slice(s[0].selector, "b");
+        assert_int_equal(sign(f, "example.org", "b", 6, &out), OK);
+        assert_int_equal(sign(f, "example.org", "a", 6, &out), ERR_CORRUPT);
+        assert_int_equal(stat(to, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0600);
+        if (i == 1)
+            assert_int_equal(rmdir(path), 0);
+    }
 }
 
 static void halves_that_do_not_fit(void **state)
@@ -566,6 +614,7 @@ int main(void)
                                        T(stamped_anew),
                                        T(names),
                                        T(a_damaged_file_costs_one_key),
+                                       T(no_plain_file_costs_one_key),
                                        T(halves_that_do_not_fit),
                                        T(strange_files_are_left_alone),
                                        T(stopped_at_any_moment),
