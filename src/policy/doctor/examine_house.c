@@ -23,9 +23,51 @@ static slice port_time(struct examine *x, time_ms at)
     return examine_keep(x, buf_view(&b));
 }
 
-static void port_certificate(struct examine *x, const struct facts_port *p, slice subject)
+/* ---- certificates: one that several ports show is one thing to mend */
+
+static bool certificate_of(const struct facts_port *p)
 {
-    const struct facts_certificate *c = &p->certificate;
+    return !p->err && p->starttls && p->tls && p->certificate.seen;
+}
+
+static bool certificate_same(const struct facts_certificate *a, const struct facts_certificate *b)
+{
+    return memcmp(a->spki_sha256, b->spki_sha256, sizeof a->spki_sha256) == 0 &&
+           a->not_before == b->not_before && a->not_after == b->not_after && a->names_host == b->names_host &&
+           a->self_signed == b->self_signed && a->chain_complete == b->chain_complete &&
+           slice_eq(a->names, b->names);
+}
+
+/* "smtp 192.0.2.1 port 25 and imaps 192.0.2.1 port 993": where the certificate of port number at is shown. */
+static slice certificate_ports(struct examine *x, size_t at)
+{
+    struct buf b CLEANUP(buf_done) = {.max = 4096};
+    size_t left = 0;
+    for (size_t i = at; i < x->facts->n_ports; i++)
+        left += certificate_of(&x->facts->ports[i]) &&
+                certificate_same(&x->facts->ports[at].certificate, &x->facts->ports[i].certificate);
+    for (size_t i = at; i < x->facts->n_ports; i++) {
+        const struct facts_port *p = &x->facts->ports[i];
+        if (!certificate_of(p) || !certificate_same(&x->facts->ports[at].certificate, &p->certificate))
+            continue;
+        left--;
+        buf_print(&b, "%s%.*s", !b.n ? "" : left ? ", " : " and ", SLICE_FMT(port_subject(x, p)));
+    }
+    return examine_keep(x, buf_view(&b));
+}
+
+/* Names the certificate whatever ports show it at the moment, so that a port that comes or goes is no news of
+ * the certificate: the beginning of its key's SHA-256 and its end. */
+static slice certificate_subject(struct examine *x, const struct facts_certificate *c)
+{
+    return examine_text(x, "certificate %02x%02x%02x%02x until %.*s", c->spki_sha256[0], c->spki_sha256[1],
+                        c->spki_sha256[2], c->spki_sha256[3], SLICE_FMT(port_time(x, c->not_after)));
+}
+
+static void port_certificate(struct examine *x, size_t at)
+{
+    const struct facts_certificate *c = &x->facts->ports[at].certificate;
+    slice subject = certificate_subject(x, c), ports = certificate_ports(x, at);
     slice renew =
         SLICE("Get a certificate for the host name with its whole chain and write both files into the "
               "configuration (tls CERTIFICATE KEY), then start the server anew.");
@@ -33,31 +75,48 @@ static void port_certificate(struct examine *x, const struct facts_port *p, slic
         c->names.n ? examine_text(x, "names: %.*s", SLICE_FMT(slice_sub(c->names, 0, 1000))) : (slice){0};
     if (c->not_after < x->facts->now)
         examine_found(x, FINDING_CERT_EXPIRED, subject, renew, (slice){0},
-                      "The certificate at %.*s expired on %.*s.", SLICE_FMT(subject),
+                      "The certificate at %.*s expired on %.*s.", SLICE_FMT(ports),
                       SLICE_FMT(port_time(x, c->not_after)));
     else if (c->not_after < x->facts->now + CERTIFICATE_SOON)
         examine_found(x, FINDING_CERT_SOON, subject, renew, (slice){0},
-                      "The certificate at %.*s expires on %.*s.", SLICE_FMT(subject),
+                      "The certificate at %.*s expires on %.*s.", SLICE_FMT(ports),
                       SLICE_FMT(port_time(x, c->not_after)));
     if (c->not_before > x->facts->now)
         examine_found(x, FINDING_CERT_NOT_YET, subject,
                       SLICE("See whether the clock of this machine is right."), (slice){0},
-                      "The certificate at %.*s is valid only from %.*s.", SLICE_FMT(subject),
+                      "The certificate at %.*s is valid only from %.*s.", SLICE_FMT(ports),
                       SLICE_FMT(port_time(x, c->not_before)));
     if (!c->names_host)
         examine_found(x, FINDING_CERT_NAME, subject, renew, names, "The certificate at %.*s is not for %.*s.",
-                      SLICE_FMT(subject), SLICE_FMT(x->setup->hostname));
+                      SLICE_FMT(ports), SLICE_FMT(x->setup->hostname));
     if (c->self_signed)
         examine_found(x, FINDING_CERT_SELF, subject, renew, (slice){0},
-                      "The certificate at %.*s is signed by itself.", SLICE_FMT(subject));
+                      "The certificate at %.*s is signed by itself.", SLICE_FMT(ports));
     else if (!c->chain_complete && c->not_after >= x->facts->now && c->not_before <= x->facts->now)
         examine_found(
             x, FINDING_CERT_CHAIN, subject,
             SLICE("Put the issuers' certificates behind ours into the certificate file (often called "
                   "fullchain.pem)."),
             c->chain_error, "The certificate at %.*s cannot be verified with what the server sends.",
-            SLICE_FMT(subject));
+            SLICE_FMT(ports));
 }
+
+static void examine_certificates(struct examine *x)
+{
+    for (size_t i = 0; i < x->facts->n_ports; i++) {
+        size_t first = 0;
+        if (!certificate_of(&x->facts->ports[i]))
+            continue;
+        while (first < i &&
+               !(certificate_of(&x->facts->ports[first]) &&
+                 certificate_same(&x->facts->ports[first].certificate, &x->facts->ports[i].certificate)))
+            first++;
+        if (first == i)
+            port_certificate(x, i);
+    }
+}
+
+/* ---- ports */
 
 static void port_unreachable(struct examine *x, const struct facts_port *p, slice subject)
 {
@@ -95,14 +154,13 @@ static void port_one(struct examine *x, const struct facts_port *p)
         examine_found(x, FINDING_TLS_FAILED, subject,
                       SLICE("See the log of edge and keys: posthorn trace, journal of the system."),
                       p->tls_error, "TLS at %.*s fails.", SLICE_FMT(subject));
-    else if (p->certificate.seen)
-        port_certificate(x, p, subject);
 }
 
 void examine_ports(struct examine *x)
 {
     for (size_t i = 0; i < x->facts->n_ports; i++)
         port_one(x, &x->facts->ports[i]);
+    examine_certificates(x);
 }
 
 /* ---- TLSA */

@@ -364,6 +364,53 @@ static void test_ports(void **state)
     arena_done(&w.arena);
 }
 
+/* A certificate that four ports show is one thing that is wrong, and one more at a fifth is another. */
+static void test_certificates_are_told_once(void **state)
+{
+    static const enum facts_service services[] = {FACTS_SMTP, FACTS_SUBMISSION, FACTS_SUBMISSIONS,
+                                                  FACTS_IMAPS, FACTS_IMAPS};
+    struct world w;
+    struct facts_port ports[ARRAY_LEN(services)];
+    struct findings f;
+    slice subject;
+    (void)state;
+    world_begin(&w);
+    world_zone(&w, "", "");
+    for (size_t i = 0; i < ARRAY_LEN(services); i++)
+        ports[i] = (struct facts_port){.service = services[i],
+                                       .ip = w.setup.addresses[i / 4],
+                                       .port = (uint16_t)(25 + i),
+                                       .greeting = SLICE("220 mail.example.org ESMTP"),
+                                       .starttls = true,
+                                       .tls = true,
+                                       .certificate = {.seen = true,
+                                                       .not_before = 1700000000000,
+                                                       .not_after = 1900000000000,
+                                                       .names_host = true,
+                                                       .self_signed = true}};
+    w.facts.ports = ports;
+    w.facts.n_ports = ARRAY_LEN(services);
+    world_examine(&w, &f);
+    assert_int_equal(f.n, 1);
+    assert_slice(
+        f.at[0].what,
+        "The certificate at smtp 198.51.100.7 port 25, submission 198.51.100.7 port 26, submissions "
+        "198.51.100.7 port 27, imaps 198.51.100.7 port 28 and imaps 2001:db8::7 port 29 is signed by "
+        "itself.");
+    subject = f.at[0].subject;
+    ports[3].err = ERR_TIMEOUT; /* a port that goes is no other certificate */
+    ports[4].certificate.spki_sha256[0] = 7;
+    world_examine(&w, &f);
+    assert_int_equal(f.n, 3);
+    assert_int_equal(f.at[0].kind, FINDING_PORT_CLOSED);
+    assert_slices(f.at[1].subject, subject);
+    assert_slice(f.at[1].what,
+                 "The certificate at smtp 198.51.100.7 port 25, submission 198.51.100.7 port 26 and "
+                 "submissions 198.51.100.7 port 27 is signed by itself.");
+    assert_slice(f.at[2].what, "The certificate at imaps 2001:db8::7 port 29 is signed by itself.");
+    arena_done(&w.arena);
+}
+
 static void test_zones(void **state)
 {
     struct world w;
@@ -544,6 +591,7 @@ int main(void)
         cmocka_unit_test(test_broken_zones),
         cmocka_unit_test(test_sentences_differ),
         cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_certificates_are_told_once),
         cmocka_unit_test(test_zones),
         cmocka_unit_test(test_house),
         cmocka_unit_test(test_ages),
