@@ -2,6 +2,7 @@
 says in words why it could not; the zone that is delegated to us is answered to kdig, dig and dnspython, over UDP and TCP, and
 rolls when the plan changes and when nameserver is started anew."""
 import base64
+import hashlib
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.tsigkeyring
+import dns.update
 
 from harness.house import Failure, House, free_port, have, wait_for
 
@@ -26,12 +28,18 @@ ZONE = "@ 60 SOA ns post 1 60 60 3600 60\n@ 60 NS ns\nns 60 A 127.0.0.1\n"
 
 
 class Primary:
-    """A Knot that keeps demo.test and takes updates with a key."""
+    """A Knot that keeps demo.test and takes updates with a key. more: other zones, {name: (records, may be updated)}."""
 
-    def __init__(self, zone="", algorithm="hmac-sha256", action="update"):
+    def __init__(self, zone="", algorithm="hmac-sha256", action="update", more=None):
         self.port = free_port()
         self.folder = d = tempfile.mkdtemp(prefix="posthorn-knot-")
         os.mkdir(d + "/db")
+        others = ""
+        for name, (records, allowed) in (more or {}).items():
+            with open(d + "/" + name, "w") as f:
+                f.write(ZONE + records)
+            others += (f"  - domain: {name}\n    file: {name}\n    acl: {'yes' if allowed else 'no'}\n"
+                       f"    zonefile-sync: -1\n    journal-content: changes\n")
         with open(d + "/demo.test", "w") as f:
             f.write(ZONE + zone)
         with open(d + "/knot.conf", "w") as f:
@@ -39,8 +47,9 @@ class Primary:
                     f"    background-workers: 1\ndatabase:\n    storage: {d}/db\nlog:\n  - target: {d}/log\n    any: info\n"
                     f"key:\n  - id: posthorn\n    algorithm: {algorithm}\n    secret: {SECRET}\n"
                     f"acl:\n  - id: a\n    key: posthorn\n    action: {action}\n"
+                    f"  - id: yes\n    key: posthorn\n    action: update\n  - id: no\n    key: posthorn\n    action: transfer\n"
                     f"template:\n  - id: default\n    storage: {d}\nzone:\n  - domain: demo.test\n    file: demo.test\n    acl: a\n"
-                    f"    zonefile-sync: -1\n    journal-content: changes\n")
+                    f"    zonefile-sync: -1\n    journal-content: changes\n" + others)
         self.process = subprocess.Popen(["knotd", "-c", d + "/knot.conf"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
         wait_for("Knot answers", lambda: self.ask("demo.test", "SOA"))
@@ -49,6 +58,18 @@ class Primary:
         r = subprocess.run(["kdig", "+short", "+norec", "+retry=0", "@127.0.0.1", "-p", str(self.port), name, kind],
                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return [] if r.returncode else sorted(r.stdout.split("\n")[:-1])
+
+    def put(self, name, *texts):
+        """Somebody else sets the TXT records of a name in demo.test; a text may be a tuple of strings."""
+        change = dns.update.Update("demo.test.", keyring=dns.tsigkeyring.from_text({"posthorn": SECRET}), keyalgorithm="hmac-sha256")
+        change.delete(name + ".", "TXT")
+        for text in texts:
+            change.add(name + ".", 60, "TXT", " ".join(f'"{text[i:i + 200]}"' for i in range(0, len(text), 200)))
+        answer = dns.query.tcp(change, "127.0.0.1", port=self.port, timeout=10)
+        must(answer.rcode() == 0, f"somebody else's update: {answer}")
+
+    def text(self, name):
+        return [t.replace('" "', "").strip('"') for t in self.ask(name, "TXT")]
 
     def stop(self):
         self.process.kill()
@@ -66,10 +87,10 @@ def key_file(folder, name="posthorn", secret=SECRET, algorithm="hmac-sha256"):
     return path
 
 
-def house(port, **key):
+def house(port, resolver=None, **key):
     folder = tempfile.mkdtemp(prefix="posthorn-test-")
     path = key_file(folder, **key)
-    h = House(config=f"address 127.0.0.1\naddress 2001:db8::25\ndns-update 127.0.0.1@{port} {path}\n")
+    h = House(**({"resolver": resolver} if resolver else {}), config=f"address 127.0.0.1\naddress 2001:db8::25\ndns-update 127.0.0.1@{port} {path}\n")
     h.key_folder = folder
     return h
 
@@ -147,6 +168,105 @@ class Push(unittest.TestCase):
                 h.tool("dns", "demo.test", "--push")
                 must(primary.ask("demo.test", "TXT") == ['"v=spf1 mx ip4:127.0.0.1 ip6:2001:db8::25 include:shop.test ~all"'],
                      str(primary.ask("demo.test", "TXT")))
+        finally:
+            end(h, primary)
+
+    def keys(self, h):
+        return wait_for("both keys are made", lambda: (lambda r: r if len(r) == 2 else None)(
+            [r for r in h.tool_json("dns", "demo.test")[0] if r.get("kind") == "dkim"]))
+
+    def test_two_servers(self):
+        """Another server's key under the selector that ours has by chance is not replaced; a rotation takes another name. Our
+        key, written in another way, is ours."""
+        primary = Primary()
+        h = house(primary.port, resolver=f"127.0.0.1@{primary.port}")
+        try:
+            with h:
+                theirs, same = self.keys(h)
+                foreign = theirs["joined"].split("p=")[0] + "p=MCowBQYDK2VwAyEA" + "A" * 28
+                ours = same["joined"].replace("v=DKIM1; ", "v=DKIM1;h=sha256 ; t=s; ")
+                primary.put(theirs["name"], foreign)
+                primary.put(same["name"], ours)
+                out = h.tool("dns", "demo.test", "--push").stdout
+                must("another key stands under this name" in out, out)
+                must(primary.text(theirs["name"]) == [foreign] and primary.text(same["name"]) == [ours], "both stay as they are")
+
+                def other_name():
+                    rows = h.tool_json("dkim", "rotate", "demo.test")[0]
+                    return rows if theirs["name"].split(".")[0] not in [r["selector"] for r in rows] else None
+                wait_for("a rotation takes another name", other_name)
+                h.tool("dns", "demo.test", "--push")
+                must(primary.text(theirs["name"]) == [foreign], "theirs stays still")
+                fresh = [r for r in h.tool_json("dns", "demo.test")[0] if r.get("kind") == "dkim"]
+                must(all(r["joined"] in primary.text(r["name"]) for r in fresh if r["name"] != same["name"]), "ours are there")
+                again = h.tool_json("dns", "demo.test", "--push")[0]
+                must(not again or all(r["action"] == "leave" for r in again), f"a second push: {again}")
+        finally:
+            end(h, primary)
+
+    def test_gone_keys(self):
+        """The record of a key that is gone is taken away: that text under that name, and nothing else."""
+        gone = "v=DKIM1; k=rsa; p=" + "M" * 392
+        primary = Primary()
+        h = house(primary.port)
+        try:
+            with h:
+                self.keys(h)
+                for name in ("a1", "b1", "c1"):
+                    primary.put(f"{name}._domainkey.demo.test", gone.replace("MMM", "NNN") if name == "b1" else gone)
+                primary.put("c1._domainkey.demo.test", gone, "site-verification=2")
+                path = os.path.join(h.data, "doctor", "retired")
+                digest = base64.b64encode(hashlib.sha256(gone.encode()).digest()).decode()
+                with open(path, "w") as f:
+                    f.write("".join(f"+ demo.test {s} {digest}\n" for s in ("a1", "b1", "c1", "no/name", "never")) + "+ demo.test cut\n\0\n")
+                os.chown(path, os.stat(os.path.dirname(path)).st_uid, -1)
+                h.kill("doctor")
+                wait_for("doctor reads it", lambda: "never" not in open(path).read() or "cut" not in open(path).read())
+                wait_for("doctor is back", lambda: h.tool("dns", "demo.test", check=False).returncode == 0)
+                dry = h.tool("dns", "demo.test", "--push", "--dry-run").stdout
+                must(primary.text("a1._domainkey.demo.test") == [gone] and "its key is gone" in dry, "a dry run: " + dry)
+                h.tool("dns", "demo.test", "--push")
+                must(primary.text("a1._domainkey.demo.test") == [], "it is taken away")
+                must(primary.text("b1._domainkey.demo.test") == [gone.replace("MMM", "NNN")], "another key's stays")
+                must(primary.text("c1._domainkey.demo.test") == ["site-verification=2"], "what stands beside it stays")
+                primary.put("a1._domainkey.demo.test", gone)
+                h.tool("dns", "demo.test", "--push", "--force")
+                must(primary.text("a1._domainkey.demo.test") == [gone], "once: who puts it back wants it")
+                h.kill("doctor")
+                wait_for("doctor is back", lambda: h.tool("dns", "demo.test", check=False).returncode == 0)
+                wait_for("its file holds what is left", lambda: open(path).read() == "")
+        finally:
+            end(h, primary)
+
+    def test_a_zone_that_refuses(self):
+        """A zone cut below the domain, with another answer from each zone: what can be done is done, and what was not is told."""
+        primary = Primary(action="transfer", zone="_domainkey 60 NS ns\n", more={"_domainkey.demo.test": ("", True)})
+        h = house(primary.port)
+        try:
+            with h:
+                keys = self.keys(h)
+                r = h.tool("dns", "demo.test", "--push", check=False)
+                must(r.returncode == 1 and "the zone demo.test was not changed" in r.stderr, r.stderr)
+                must("the server did not change this zone" in r.stdout, r.stdout)
+                for k in keys:
+                    must(primary.text(k["name"]) == [k["joined"]], "the other zone has its records: " + k["name"])
+                must(primary.ask("demo.test", "MX") == [], "this one has none")
+        finally:
+            end(h, primary)
+
+    def test_a_name_that_was_handed_on(self):
+        """Below a cut to servers that are not this one nothing is added: nobody would see it."""
+        primary = Primary(zone="_domainkey 60 NS elsewhere.test.\n")
+        h = house(primary.port)
+        try:
+            with h:
+                self.keys(h)
+                before = None
+                for _ in range(2):
+                    out = h.tool("dns", "demo.test", "--push").stdout
+                    must("handed this name on" in out, out)
+                    must(before in (None, primary.ask("demo.test", "SOA")), "the second changes nothing")
+                    before = primary.ask("demo.test", "SOA")
         finally:
             end(h, primary)
 

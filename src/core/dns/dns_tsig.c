@@ -90,7 +90,9 @@ enum err dns_tsig_sign(struct buf *message, const struct dns_tsig_key *key, time
     struct buf algorithm CLEANUP(buf_done) = {.max = DNS_NAME_WIRE};
     struct buf data CLEANUP(buf_done) = {.max = TSIG_MESSAGE_MAX + 1024};
     struct tsig_record r = {.fudge = DNS_TSIG_FUDGE_S, .time_s = (uint64_t)(now / MS_SECOND)};
+    uint16_t id;
     must(message->n >= TSIG_HEADER);
+    id = tsig_count(message, 0);
     tsig_names(key, &owner, &algorithm);
     r.owner = buf_view(&owner);
     r.algorithm = buf_view(&algorithm);
@@ -109,7 +111,7 @@ enum err dns_tsig_sign(struct buf *message, const struct dns_tsig_key *key, time
     buf_be16(message, r.fudge);
     buf_be16(message, (uint16_t)out->n);
     buf_append(message, slice_of(out->bytes, out->n));
-    buf_append(message, slice_sub(buf_view(message), 0, 2)); /* the original ID */
+    buf_be16(message, id);
     buf_be16(message, 0);
     buf_be16(message, 0);
     if (buf_failed(message))

@@ -3,7 +3,9 @@
 #include "core/dns/dns_packet.h"
 #include "core/dns/dns_text.h"
 #include "core/dns/dns_update.h"
+#include "policy/key_rotation.h"
 #include "proc/doctor/dns_talk.h"
+#include "proc/doctor/retired.h"
 #include "sys/entropy.h"
 
 #include <stdio.h>
@@ -16,16 +18,18 @@
 
 /* All planned records of one name and type, and what is there. */
 struct push_set {
-    const struct dns_plan_record *want;
+    const struct dns_plan_record *want; /* the first is there even when none is wanted */
     size_t n_want;
-    struct dns_name at; /* where its zone is looked for next */
+    const struct retired *gone; /* no record is wanted: the key is gone, and what it left is to go; a copy */
+    struct dns_name at;         /* where its zone is looked for next */
     const struct dns_name *zone;
     const slice *have;
     size_t n_have;
     bool alias;          /* the name is a CNAME, and none is planned */
+    bool referred;       /* the server hands the name on to other servers */
     const slice *beside; /* TXT records where a CNAME is planned */
     size_t n_beside;
-    bool looked, looked_beside;
+    bool looked, looked_beside, undone;
     size_t first_change, n_changes; /* in changes: those that change something */
 };
 
@@ -52,6 +56,11 @@ struct push {
     uint16_t asked_type;
     size_t updating; /* zones up to here are done */
     bool dry, force, full;
+    struct ip ip;
+    uint16_t port;
+    slice domain;
+    enum err failed; /* of the first zone that was not changed; words say why */
+    char words[400];
     push_fn fn;
     void *arg;
     struct loop_task end;
@@ -90,18 +99,32 @@ static bool push_same(uint16_t type, slice a, slice b)
            slice_eq(buf_view(&x), buf_view(&y));
 }
 
-static bool push_in(uint16_t type, slice rdata, const slice *list, size_t n)
+/* Does this record say what the plan says? The record of a key may be written in other ways. */
+static bool push_serves(const struct dns_plan_record *want, slice rdata)
 {
-    for (size_t i = 0; i < n; i++)
-        if (push_same(type, rdata, list[i]))
-            return true;
-    return false;
+    struct buf theirs CLEANUP(buf_done) = {.max = 65536}, ours CLEANUP(buf_done) = {.max = 65536};
+    slice shown;
+    if (push_same(want->type, rdata, want->rdata))
+        return true;
+    if (want->kind != DNS_PLAN_DKIM || want->type != DNS_TXT || dns_rr_txt(rdata, &theirs) != OK ||
+        dns_rr_txt(want->rdata, &ours) != OK)
+        return false;
+    shown = buf_view(&theirs);
+    return rotation_compare(buf_view(&ours), &shown, 1) == ROTATION_SEEN_EQUAL;
 }
 
 static bool push_wanted(const struct push_set *s, slice rdata)
 {
     for (size_t i = 0; i < s->n_want; i++)
-        if (push_same(s->want[i].type, rdata, s->want[i].rdata))
+        if (push_serves(&s->want[i], rdata))
+            return true;
+    return false;
+}
+
+static bool push_there(const struct push_set *s, const struct dns_plan_record *want)
+{
+    for (size_t i = 0; i < s->n_have; i++)
+        if (push_serves(want, s->have[i]))
             return true;
     return false;
 }
@@ -126,19 +149,29 @@ static bool push_spf_ours(slice theirs, slice ours)
     return true;
 }
 
+/* The text of a key that we had under this name. */
+static bool push_key_ours(const struct push *p, const struct push_set *s, slice text)
+{
+    for (const struct retired *r = retired_of(p->domain); r; r = r->next)
+        if (dns_name_eq(&r->name, &s->want[0].name) && retired_is(r->digest, text))
+            return true;
+    return s->gone && retired_is(s->gone->digest, text);
+}
+
 static bool push_txt_ours(const struct push *p, const struct push_set *s, slice rdata)
 {
     struct buf theirs CLEANUP(buf_done) = {.max = 65536}, ours CLEANUP(buf_done) = {.max = 65536};
-    if (dns_rr_txt(rdata, &theirs) != OK || dns_rr_txt(s->want[0].rdata, &ours) != OK)
+    if (dns_rr_txt(rdata, &theirs) != OK)
+        return false;
+    if (s->want[0].kind == DNS_PLAN_DKIM)
+        return push_key_ours(p, s, buf_view(&theirs));
+    if (dns_rr_txt(s->want[0].rdata, &ours) != OK)
         return false;
     switch (s->want[0].kind) {
-    case DNS_PLAN_DKIM:
-        return true;
     case DNS_PLAN_SPF:
     case DNS_PLAN_SPF_HELO:
         return push_spf_ours(buf_view(&theirs), buf_view(&ours));
     default: /* "rua=mailto:dmarc-reports@" and "tls-reports@" are names only we give */
-        (void)p;
         return slice_find_nocase(buf_view(&theirs), SLICE("rua=mailto:dmarc-reports@")) < theirs.n ||
                slice_find_nocase(buf_view(&theirs), SLICE("rua=mailto:tls-reports@")) < theirs.n;
     }
@@ -200,19 +233,40 @@ static bool push_judge_have(struct push *p, const struct push_set *s)
             push_change(p, PUSH_REMOVE, s, s->want[0].type, have, "");
         } else {
             push_change(p, PUSH_KEEP, s, s->want[0].type, have,
-                        push_alone(s) ? "not made by Posthorn, and the planned one cannot stand beside it; "
-                                        "--force replaces it"
-                                      : "not made by Posthorn; --force removes it");
+                        s->want[0].kind == DNS_PLAN_DKIM
+                            ? "another key stands under this name: if another server signs with it, posthorn "
+                              "dkim rotate takes another name here; else --force replaces it"
+                        : push_alone(s) ? "not made by Posthorn, and the planned one cannot stand beside it; "
+                                          "--force replaces it"
+                                        : "not made by Posthorn; --force removes it");
             blocked = blocked || push_alone(s);
         }
     }
     return blocked;
 }
 
+/* What the key that is gone left behind; all else under that name is not looked at, force or not. */
+static void push_judge_gone(struct push *p, struct push_set *s)
+{
+    for (size_t i = 0; i < s->n_have && !s->alias; i++)
+        if (push_ours(p, s, s->have[i]))
+            push_change(p, PUSH_REMOVE, s, DNS_TXT, s->have[i], "its key is gone");
+    s->n_changes = p->n_changes - s->first_change;
+}
+
 static void push_judge(struct push *p, struct push_set *s)
 {
     bool blocked;
     s->first_change = p->n_changes;
+    if (s->gone) {
+        push_judge_gone(p, s);
+        return;
+    }
+    if (s->zone && s->referred) {
+        push_change(p, PUSH_KEEP, s, s->want[0].type, s->want[0].rdata,
+                    "not sent: the server has handed this name on to other servers");
+        return;
+    }
     if (!s->zone) {
         push_change(p, PUSH_KEEP, s, s->want[0].type, s->want[0].rdata,
                     "not sent: the server keeps no zone for this name");
@@ -230,7 +284,7 @@ static void push_judge(struct push *p, struct push_set *s)
         blocked = blocked || !p->force;
     }
     for (size_t i = 0; i < s->n_want && !blocked; i++)
-        if (!push_in(s->want[i].type, s->want[i].rdata, s->have, s->n_have))
+        if (!push_there(s, &s->want[i]))
             push_change(p, PUSH_ADD, s, s->want[i].type, s->want[i].rdata, "");
     s->n_changes = p->n_changes - s->first_change;
 }
@@ -278,22 +332,58 @@ static uint16_t push_id(void)
     return (uint16_t)(b[0] << 8 | b[1]);
 }
 
-static void push_updated(void *arg, enum err e, const char *text, slice answer, uint8_t rcode)
+/* The changes of this zone did not come about. */
+static void push_undone(struct push *p, const struct push_zone *zone)
 {
-    struct push *p = arg;
-    char words[400];
-    (void)answer;
-    if (!e && rcode) {
-        e = ERR_REFUSED;
-        text = dns_update_rcode_text(rcode);
+    for (size_t i = 0; i < p->n_sets; i++) {
+        struct push_set *s = &p->sets[i];
+        if (s->zone != &zone->name)
+            continue;
+        s->undone = true;
+        for (size_t k = s->first_change; k < s->first_change + s->n_changes; k++) {
+            struct push_change *c = &p->changes[k];
+            if (c->action == PUSH_KEEP)
+                continue;
+            p->added -= c->action == PUSH_ADD;
+            p->removed -= c->action == PUSH_REMOVE;
+            p->kept++;
+            c->text = c->action == PUSH_ADD ? SLICE("not added: the server did not change this zone")
+                                            : SLICE("not removed: the server did not change this zone");
+            c->action = PUSH_KEEP;
+        }
     }
-    if (!e) {
-        push_next(p);
+}
+
+/* A zone that fails does not hold up the others: the next one has a conversation of its own. When nobody
+ * answers at all there is no next one. */
+static void push_failed(struct push *p, enum err e, const char *text)
+{
+    const struct push_zone *zone = &p->zones[p->updating - 1];
+    push_undone(p, zone);
+    if (!p->failed) {
+        p->failed = e;
+        snprintf(p->words, sizeof p->words, "the zone %.100s was not changed: %.250s", zone->name.text, text);
+    }
+    if (e == ERR_TIMEOUT || e == ERR_CONNECT) {
+        for (; p->updating < p->n_zones; p->updating++)
+            push_undone(p, &p->zones[p->updating]);
+        push_finish(p, p->failed, p->words);
         return;
     }
-    snprintf(words, sizeof words, "the zone %.100s was not changed: %.250s",
-             p->zones[p->updating - 1].name.text, text);
-    push_finish(p, e, words);
+    dns_talk_free(&p->talk);
+    p->talk = dns_talk_new(p->doctor->role->loop, &p->ip, p->port, &p->key);
+    push_next(p);
+}
+
+static void push_updated(void *arg, enum err e, const char *text, slice answer, uint8_t rcode)
+{
+    (void)answer;
+    if (!e && rcode)
+        push_failed(arg, ERR_REFUSED, dns_update_rcode_text(rcode));
+    else if (e)
+        push_failed(arg, e, text);
+    else
+        push_next(arg);
 }
 
 /* Sends what is to change in zone. False: nothing. */
@@ -327,8 +417,13 @@ static void push_done(struct push *p)
 {
     char words[256];
     const char *did = p->dry ? "would be " : "";
+    for (size_t i = 0; i < p->n_sets && !p->dry && !p->full; i++)
+        if (p->sets[i].gone && p->sets[i].looked && !p->sets[i].undone)
+            retired_forget(p->domain, slice_str(p->sets[i].gone->selector));
     if (p->full)
         push_finish(p, ERR_LIMIT, "there are more changes than one push may make");
+    else if (p->failed)
+        push_finish(p, p->failed, p->words);
     else if (p->added + p->removed + p->kept == 0)
         push_finish(p, OK, "Nothing to change: the DNS holds every record of the plan.");
     else {
@@ -413,7 +508,7 @@ static void push_next(struct push *p)
     push_done(p);
 }
 
-static void push_looked(struct push *p, struct push_set *s, const struct dns_packet_answer *a)
+static void push_looked(struct push *p, struct push_set *s, const struct dns_packet_answer *a, bool referred)
 {
     if (p->asked_type == DNS_TXT && s->want[0].type == DNS_CNAME) {
         s->looked_beside = true;
@@ -422,6 +517,7 @@ static void push_looked(struct push *p, struct push_set *s, const struct dns_pac
         return;
     }
     s->looked = true;
+    s->referred = referred;
     s->alias = !dns_name_eq(&a->canonical, &s->want[0].name);
     s->have = a->rdata;
     s->n_have = s->alias ? 0 : a->n;
@@ -451,7 +547,8 @@ static void push_answered(void *arg, enum err e, const char *text, slice answer,
         push_finish(p, e ? e : ERR_REFUSED, words);
         return;
     }
-    push_looked(p, p->now, &a);
+    /* without AA the name lies below a cut: what were added there nobody would see */
+    push_looked(p, p->now, &a, answer.n > 2 && !(answer.p[2] & 4));
     push_next(p);
 }
 
@@ -490,6 +587,28 @@ static bool push_keep(struct push *p, const struct dns_plan_record *r)
     return true;
 }
 
+/* What keys of this domain left behind, unless the plan has something under the name again. */
+static bool push_keep_gone(struct push *p)
+{
+    for (const struct retired *r = retired_of(p->domain); r && p->n_sets < PUSH_SETS; r = r->next) {
+        struct dns_plan_record *want = ARENA_NEW(&p->arena, struct dns_plan_record);
+        struct retired *gone = ARENA_NEW(&p->arena, struct retired);
+        bool planned = false;
+        for (size_t i = 0; i < p->n_sets && !planned; i++)
+            planned = dns_name_eq(&p->sets[i].want[0].name, &r->name);
+        if (!want || !gone)
+            return false;
+        if (planned)
+            continue;
+        *gone = *r;
+        gone->next = NULL;
+        *want = (struct dns_plan_record){
+            .kind = DNS_PLAN_DKIM, .type = DNS_TXT, .name = r->name, .ttl_s = DNS_PLAN_TTL_S};
+        p->sets[p->n_sets++] = (struct push_set){.want = want, .gone = gone, .at = r->name};
+    }
+    return true;
+}
+
 /* "ADDRESS:PORT" */
 static bool push_server(slice text, struct ip *out_ip, uint16_t *out_port)
 {
@@ -508,15 +627,13 @@ void push_run(struct doctor *d, const struct dns_plan_input *input, const struct
               bool force, push_fn fn, void *arg)
 {
     struct push *p = calloc(1, sizeof *p);
-    struct ip ip;
-    uint16_t port;
     bool good;
     must(p);
     *p = (struct push){.doctor = d, .dry = dry, .force = force, .fn = fn, .arg = arg};
     arena_init(&p->arena, "push", PUSH_ARENA);
     loop_task_init(&p->end, push_end, p);
     if (role_setting(d->role, "dns-update", 0).n == 0 ||
-        !push_server(role_setting(d->role, "dns-update", 0), &ip, &port) ||
+        !push_server(role_setting(d->role, "dns-update", 0), &p->ip, &p->port) ||
         dns_tsig_key_parse(role_setting(d->role, "dns-update-key", 0), &p->key) != OK) {
         push_finish(
             p, ERR_CONFIG,
@@ -525,13 +642,14 @@ void push_run(struct doctor *d, const struct dns_plan_input *input, const struct
         return;
     }
     good = dns_name_parse(input->hostname, &p->host) == OK &&
-           (input->zone.n == 0 || dns_name_parse(input->zone, &p->zone) == OK);
+           (input->zone.n == 0 || dns_name_parse(input->zone, &p->zone) == OK) &&
+           arena_dup(&p->arena, input->domain, &p->domain);
     for (size_t i = 0; i < plan->n && good; i++)
         good = push_keep(p, &plan->records[i]);
-    if (!good) {
+    if (!good || !push_keep_gone(p)) {
         push_finish(p, ERR_LIMIT, "the plan is too large to be sent");
         return;
     }
-    p->talk = dns_talk_new(d->role->loop, &ip, port, &p->key);
+    p->talk = dns_talk_new(d->role->loop, &p->ip, p->port, &p->key);
     push_next(p);
 }

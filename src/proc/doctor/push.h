@@ -5,9 +5,14 @@
  * changed meanwhile is lost).
  *
  * What is ours and may be replaced: TXT of the plan's kind that names our report address (DMARC, TLS-RPT),
- * any key under a planned selector, an SPF record from which nothing but addresses would be lost; SRV and MX
- * that lead to this host, CNAME into our zone, TLSA of our ports. All else stays and is told, unless force.
- * Where two cannot stand side by side (a second SPF record breaks both) ours is not added then. */
+ * the record of a key we had (retired.h), an SPF record from which nothing but addresses would be lost; SRV
+ * and MX that lead to this host, CNAME into our zone, TLSA of our ports. All else stays and is told, unless
+ * force: a key under our selector that we never had is another server's, which may sign with it. Where two
+ * cannot stand side by side (a second SPF record breaks both) ours is not added then. Records of keys that
+ * are gone are taken away.
+ *
+ * A zone that does not take its update does not hold up the others; the push has failed then, and says which
+ * zone it was. Each zone changes as a whole or not at all. */
 #ifndef POSTHORN_PROC_DOCTOR_PUSH_H
 #define POSTHORN_PROC_DOCTOR_PUSH_H
 

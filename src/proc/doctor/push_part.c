@@ -4,6 +4,7 @@
 #include "ipc/admin_words.h"
 #include "proc/doctor/push.h"
 #include "proc/doctor/records.h"
+#include "proc/doctor/retired.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
 #include "sys/log.h"
@@ -246,6 +247,7 @@ static void push_start(struct doctor *d)
 {
     pushes.doctor = d;
     pushes.key = entropy_hash_key();
+    retired_start();
 }
 
 static void push_status(struct doctor *d)

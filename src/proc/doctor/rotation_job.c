@@ -1,6 +1,7 @@
 /* rotation_job: one domain: list its keys, look them up in the DNS, decide, do, and again until there is
  * nothing to do. */
 #include "ipc/doctor_keys.h"
+#include "proc/doctor/retired.h"
 #include "proc/doctor/rotation.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
@@ -26,6 +27,7 @@ static struct {
     struct map said;     /* hash of a key's id -> said_mark: that it is in trouble was told */
     time_ms mono, unix;  /* when the clock was looked at last */
     time_ms steady_mono; /* since when it goes steadily */
+    time_ms jumped_at;   /* Unix: a jump ahead was seen then; 0: none */
 } job_memory;
 
 struct job_seen {
@@ -64,6 +66,10 @@ void rotation_clock(struct doctor *d)
     (void)d;
     if (drift > JOB_JUMP_MS || drift < -JOB_JUMP_MS)
         job_memory.steady_mono = mono;
+    if (drift > ROTATION_FUTURE_MS)
+        job_memory.jumped_at = unix;
+    else if (job_memory.jumped_at > unix)
+        job_memory.jumped_at = unix; /* it went back since: still a time behind that jump */
     job_memory.mono = mono;
     job_memory.unix = unix;
 }
@@ -253,6 +259,7 @@ static void job_decide(void *arg)
                                 .limits = rotation_limits_usual};
     rotation_clock(j->doctor);
     in.steady_ms = clock_mono() - job_memory.steady_mono;
+    in.jumped_at = job_memory.jumped_at;
     in.limits.rest_ms =
         ((time_ms)role_setting_u64(j->doctor->role, "queue-days", 5) + 14) * MS_DAY; /* x= is 14 days */
     j->found.waiting = false;
@@ -309,6 +316,8 @@ static enum err job_call(struct job *j, const struct rotation_step *s)
     must(s->key < j->n);
     if (s->action == ROTATION_REMOVE) {
         remove.id = j->keys[s->key].id;
+        if (role_setting(r, "dns-update", 0).n) /* first: a name that is noted and planned stays as it is */
+            retired_note(j->domain, j->keys[s->key].key.selector, j->keys[s->key].record);
         return role_call(r, ROLE_KEYS, DOCTOR_KEYS_REMOVE, &remove, NULL, 0, JOB_MS, job_stepped, j);
     }
     set.id = j->keys[s->key].id;

@@ -57,6 +57,23 @@ static void a_signed_update(void **state)
     assert_int_equal(mac.n, 32);
 }
 
+/* Messages of every length, in memory that is as small as it may be: wherever it has to grow, the signature
+ * is that of the message (found by AddressSanitizer: the ID was copied from where the message had been). */
+static void grows_anywhere(void **state)
+{
+    struct dns_tsig_key key = key_of(DNS_TSIG_SHA256);
+    (void)state;
+    for (size_t n = 12; n < 1500; n++) {
+        struct buf b CLEANUP(buf_done) = {.max = 4096};
+        struct dns_tsig_mac mac;
+        for (size_t i = 0; i < n; i++)
+            buf_byte(&b, (uint8_t)(i == 10 || i == 11 ? 0 : i + 1));
+        assert_int_equal(dns_tsig_sign(&b, &key, NOW, &mac), OK);
+        assert_int_equal(b.p[b.n - 6] << 8 | b.p[b.n - 5], 0x0102); /* the original ID */
+        assert_memory_equal(b.p + b.n - 6 - mac.n, mac.bytes, mac.n);
+    }
+}
+
 /* An update of ours, octet for octet as RFC 2136 §2 lays it out. */
 static void an_update(void **state)
 {
@@ -223,8 +240,8 @@ static void full_messages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_signed_update), cmocka_unit_test(an_update),     cmocka_unit_test(answers),
-        cmocka_unit_test(key_files),       cmocka_unit_test(full_messages),
+        cmocka_unit_test(a_signed_update), cmocka_unit_test(grows_anywhere), cmocka_unit_test(an_update),
+        cmocka_unit_test(answers),         cmocka_unit_test(key_files),      cmocka_unit_test(full_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
