@@ -179,6 +179,7 @@ static enum auth_step arc_check_message_as(struct arc_verify *v, const struct ar
         return AUTH_DONE;
     }
     dkim_header_hash_begin(&v->header, header);
+    v->fields.itself = s->ams_signature.raw;
     if (!dkim_fields_hash(&v->fields, s->h, &v->header)) {
         out->why = SLICE("it signs more of the header than is looked at");
         return AUTH_DONE;
@@ -326,6 +327,7 @@ static enum auth_step arc_passes(struct arc_verify *v)
     for (size_t i = 0; i < v->chain.n; i++)
         sealers[i] = dns_name_view(&v->chain.sets[i].seal_signature.domain);
     r->sealers = sealers;
+    r->from_signed = tag_item_find(arc_newest(v)->h, ':', SLICE("From"));
     r->result = AUTH_PASS;
     r->reason = v->chain.n == 1 ? dkim_words(v->arena, "sealed by %.*s", SLICE_FMT(sealers[0]))
                                 : dkim_words(v->arena, "sealed by %.*s, and %zu times before, first by %.*s",

@@ -3,9 +3,10 @@
  * A message is verified in one pass: dkim_verify_begin() reads the header and every signature in it,
  * dkim_verify_body() takes the body in any number of pieces and feeds each canonical form and hash once for
  * all signatures that share it, dkim_verify_finish() compares with the keys from the DNS. Our stricter rules
- * (THREATS 22): at most DKIM_SIGNATURES_MAX signatures are looked at; a signature with l= is none; From must
- * be signed; keys under 1024 bits and SHA-1 are refused; a header block that does not parse fully has no
- * valid signature. */
+ * (THREATS 22): at most DKIM_SIGNATURES_MAX signatures are looked at, the topmost, and those below are as if
+ * they were not there (who can put ten above the author's could as well take that one out); a signature with
+ * l= is none; From must be signed; keys under 1024 bits and SHA-1 are refused; a header block that does not
+ * parse fully has no valid signature. */
 #ifndef POSTHORN_CORE_DKIM_DKIM_H
 #define POSTHORN_CORE_DKIM_DKIM_H
 

@@ -65,6 +65,7 @@ void dkim_header_hash_done(struct dkim_header_hash *h);
 
 #define DKIM_FIELDS_MAX 1000 /* of a header block that is looked at */
 #define DKIM_NAMES_MAX  250  /* in one h= */
+#define DKIM_NAME_MAX   128  /* octets of a name that can be signed: the longest registered one has 41 */
 /* Octets of fields that are hashed for all signatures of a message together. A header may have 10 MB, and ten
  * signatures would have all of it hashed ten times: a second's work for one message (THREATS 6). */
 #define DKIM_HASHED_MAX ((size_t)2 << 20)
@@ -73,6 +74,7 @@ struct dkim_field {
     slice name; /* as written */
     slice value, raw;
     uint32_t above; /* the next one further up in the same chain, plus 1; 0: none */
+    uint32_t key;   /* of the name, fields.c's own */
     uint32_t taken; /* stamp of the signature that signed it last */
 };
 
@@ -82,6 +84,7 @@ struct dkim_fields {
     uint32_t chain[64]; /* lowest field of each chain, plus 1 */
     uint32_t stamp;
     size_t hashed;      /* octets, against DKIM_HASHED_MAX */
+    slice itself;       /* raw of the signature field that is checked, which no h= takes; may be empty */
     const char *defect; /* NULL, or why no signature over this block can be valid (THREATS 22) */
 };
 
@@ -92,8 +95,9 @@ NODISCARD bool dkim_fields_read(slice header, struct arena *a, struct dkim_field
 size_t dkim_fields_count(const struct dkim_fields *f, slice name);
 /* Begins a choice of fields: none is taken. */
 void dkim_fields_begin(struct dkim_fields *f);
-/* The lowest field of that name that was not taken since; takes it. NULL: there is no more, the name counts
- * as an empty string (RFC 6376 §5.4.2). */
+/* The lowest field of that name that was not taken since and is not f->itself (RFC 6376 §3.5: h= is never
+ * about the signature's own field); takes it. NULL: there is no more, the name counts as an empty string
+ * (RFC 6376 §5.4.2). */
 const struct dkim_field *dkim_fields_take(struct dkim_fields *f, slice name);
 /* Hashes the fields that h= names (RFC 6376 §3.7), in its order. False: with those hashed before it would be
  * more than DKIM_HASHED_MAX; the hash is good for nothing then. */

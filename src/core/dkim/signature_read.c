@@ -98,9 +98,9 @@ static bool read_times(const struct tag_list *tags, struct dkim_signature *s)
     if (!permerror(s, t ? dkim_tag_time(*t, &s->result.signed_at) : NULL) ||
         !permerror(s, x ? dkim_tag_time(*x, &s->result.expires_at) : NULL))
         return false;
-    return permerror(s, t && x && s->result.expires_at <= s->result.signed_at
-                            ? "it ends (x=) before it was made (t=)"
-                            : NULL);
+    /* without t= too: nothing was made before 1970, and 0 would read as "not said" */
+    return permerror(
+        s, x && s->result.expires_at <= s->result.signed_at ? "it ends (x=) before it was made (t=)" : NULL);
 }
 
 static size_t names_count(slice h, slice name)

@@ -126,6 +126,7 @@ static enum auth_result verify_signature(struct dkim_verify *v, struct dkim_sign
 {
     uint8_t digest[DIGEST_SHA256_SIZE];
     dkim_header_hash_begin(&v->header, s->header_canon);
+    v->fields.itself = s->raw;
     if (!dkim_fields_hash(&v->fields, s->h, &v->header)) {
         *out_reason = SLICE("it signs more of the header than is looked at");
         return AUTH_POLICY;

@@ -106,6 +106,9 @@ static void test_tags(void **state)
         {BEGIN "d=example.org; s=e; x=1700000000" H, AUTH_FAIL, "expired"},
         {BEGIN "d=example.org; s=e; x=1" H, AUTH_FAIL, "expired"},
         {BEGIN "d=example.org; s=e; t=1700000001; x=1700000001" H, AUTH_PERMERROR, "x="},
+        {BEGIN "d=example.org; s=e; x=0" H, AUTH_PERMERROR, "x="}, /* not: for ever */
+        {BEGIN "d=example.org; s=e; t=0; x=0" H, AUTH_PERMERROR, "x="},
+        {BEGIN "d=example.org; s=e; t=1800000000" H, AUTH_PASS, ""}, /* a clock that runs ahead */
         {BEGIN "d=example.org; s=e; t=soon" H, AUTH_PERMERROR, "time"},
         {BEGIN "d=example.org; s=e; x=-1" H, AUTH_PERMERROR, "time"},
         {BEGIN "d=example.org; s=e; l=5" H, AUTH_POLICY, "l= is not accepted"},
@@ -359,6 +362,73 @@ static void test_long_header(void **state)
     }
 }
 
+/* RFC 6376 §3.5: h= may name DKIM-Signature, and means those of others. */
+static void test_signs_signatures(void **state)
+{
+    struct buf one CLEANUP(buf_done), two CLEANUP(buf_done);
+    struct dkim_form form = form_of("v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.org; s=e; "
+                                    "h=from:to:subject:dkim-signature");
+    (void)state;
+    buf_init(&one, 10000);
+    buf_init(&two, 10000);
+    form.h = "from:to:subject:dkim-signature";
+    dkim_kit_sign(&kit, &form, SLICE(MESSAGE), SIZE_MAX, &one); /* says: there is none but mine */
+    assert_result(dkim_kit_one(&kit, buf_view(&one)), AUTH_PASS, "");
+    form.tags = "v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.org; s=e; "
+                "h=from:to:subject:dkim-signature:dkim-signature";
+    form.h = "from:to:subject:dkim-signature:dkim-signature";
+    dkim_kit_sign(&kit, &form, buf_view(&one), SIZE_MAX, &two); /* that one, and no further one */
+    dkim_kit_verify(&kit, buf_view(&two), 0, KIT_NOW);
+    assert_int_equal(kit.n, 2);
+    assert_result(&kit.results[0], AUTH_PASS, "");
+    assert_result(&kit.results[1], AUTH_FAIL, "a field was added");
+}
+
+/* Names as long as lines, all but alike: what is looked for has a bound (THREATS 6), and what is longer can
+ * be neither signed nor taken for another. */
+static void test_long_names(void **state)
+{
+    (void)state;
+    for (size_t n = DKIM_NAME_MAX - 1; n <= DKIM_NAME_MAX + 1; n++) {
+        struct buf m CLEANUP(buf_done), text CLEANUP(buf_done), tags CLEANUP(buf_done), h CLEANUP(buf_done);
+        struct dkim_form form = form_of(NULL);
+        buf_init(&m, 100000);
+        buf_init(&text, 100000);
+        buf_init(&tags, 10000);
+        buf_init(&h, 10000);
+        buf_str(&h, "from:");
+        for (size_t i = 0; i < n; i++)
+            buf_byte(&h, 'x');
+        buf_print(&tags, "v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.org; s=e; h=%.*s%c",
+                  SLICE_FMT(buf_view(&h)), 0);
+        buf_byte(&h, 0);
+        buf_print(&text, "%s: 1\r\n" MESSAGE, (const char *)h.p + 5);
+        form.tags = (const char *)tags.p;
+        form.h = (const char *)h.p;
+        dkim_kit_sign(&kit, &form, buf_view(&text), SIZE_MAX, &m);
+        assert_result(dkim_kit_one(&kit, buf_view(&m)), AUTH_PASS, "");
+        m.p[slice_find(buf_view(&m), SLICE("x: 1")) + 3] = '2';
+        if (n <= DKIM_NAME_MAX)
+            assert_result(dkim_kit_one(&kit, buf_view(&m)), AUTH_FAIL, "changed");
+        else
+            assert_result(dkim_kit_one(&kit, buf_view(&m)), AUTH_PASS, "");
+    }
+}
+
+/* An empty line that is LF alone ends the header here; where it does not, what follows is header too. */
+static void test_bare_end_of_header(void **state)
+{
+    struct buf m CLEANUP(buf_done), bare CLEANUP(buf_done);
+    (void)state;
+    sign_usual(&m);
+    buf_init(&bare, 100000);
+    size_t end = slice_find(buf_view(&m), SLICE("\r\n\r\n")) + 2;
+    buf_append(&bare, slice_sub(buf_view(&m), 0, end));
+    buf_append(&bare, slice_from(buf_view(&m), end + 1));
+    assert_result(dkim_kit_one(&kit, buf_view(&m)), AUTH_PASS, "");
+    assert_result(dkim_kit_one(&kit, buf_view(&bare)), AUTH_PERMERROR, "LF alone");
+}
+
 static void test_many(void **state)
 {
     struct buf m CLEANUP(buf_done), all CLEANUP(buf_done);
@@ -571,14 +641,23 @@ static int teardown(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms),        cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_records),
-        cmocka_unit_test(test_records_more), cmocka_unit_test(test_short_key),
-        cmocka_unit_test(test_changes),      cmocka_unit_test(test_l),
-        cmocka_unit_test(test_many),         cmocka_unit_test(test_long_header),
-        cmocka_unit_test(test_waits),        cmocka_unit_test(test_caps),
-        cmocka_unit_test(test_cache),        cmocka_unit_test(test_rfc8463),
-        cmocka_unit_test(test_rfc6376)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_forms),
+                                       cmocka_unit_test(test_tags),
+                                       cmocka_unit_test(test_names),
+                                       cmocka_unit_test(test_records),
+                                       cmocka_unit_test(test_records_more),
+                                       cmocka_unit_test(test_short_key),
+                                       cmocka_unit_test(test_changes),
+                                       cmocka_unit_test(test_l),
+                                       cmocka_unit_test(test_many),
+                                       cmocka_unit_test(test_long_header),
+                                       cmocka_unit_test(test_signs_signatures),
+                                       cmocka_unit_test(test_long_names),
+                                       cmocka_unit_test(test_bare_end_of_header),
+                                       cmocka_unit_test(test_waits),
+                                       cmocka_unit_test(test_caps),
+                                       cmocka_unit_test(test_cache),
+                                       cmocka_unit_test(test_rfc8463),
+                                       cmocka_unit_test(test_rfc6376)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
