@@ -203,7 +203,7 @@ static bool rcpts_trust(const struct authentication_policy *p, slice sealer)
 static bool arc_could_help(const struct auth_results *r)
 {
     /* what the first sealer saw pass has to be the author whom DMARC is about, not one put into From later */
-    return r->arc.result == AUTH_PASS && r->arc.sets > 0 && r->arc.first_dmarc_pass &&
+    return r->arc.result == AUTH_PASS && r->arc.sets > 0 && r->arc.first_dmarc_pass && r->arc.from_signed &&
            (r->arc.first_dmarc_from.n == 0 || slice_eq(r->arc.first_dmarc_from, r->dmarc.author));
 }
 
@@ -302,7 +302,7 @@ static bool would_act(const struct dmarc_result *d)
     return d->published > (d->testing ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_NONE);
 }
 
-/* See the table in the header: the policy is known, and only an answer is missing. */
+/* See the table in the header: only an answer is missing. */
 static void defer_unknown(struct verdict *v)
 {
     if (v->action == VERDICT_REJECT)
@@ -324,8 +324,8 @@ bool authentication_decide(const struct auth_results *r, const struct authentica
         override(&w, r, p, out);
         if (out->override == AUTHENTICATION_NO_OVERRIDE)
             apply(&w, r, out);
-    } else if (r->dmarc.result == AUTH_TEMPERROR && r->dmarc.policy_domain.n && would_act(&r->dmarc) &&
-               !find_forwarder(r, p)) {
+    } else if (r->dmarc.result == AUTH_TEMPERROR && !find_forwarder(r, p) &&
+               (r->dmarc.try_again || (r->dmarc.policy_domain.n && would_act(&r->dmarc)))) {
         defer_unknown(v);
     }
     if (p->odd_author && v->action == VERDICT_ACCEPT)

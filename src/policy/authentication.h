@@ -3,10 +3,14 @@
  *
  *     DMARC fail, policy reject       550 5.7.1, with words that say which domain and what to do
  *     DMARC fail, policy quarantine   junk
- *     DMARC temperror                 accepted; but 451 when the policy is known to be reject or quarantine:
- *                                     then all that is missing is an answer of the DNS, which the sender's
- *                                     next attempt gets, and to let it in meanwhile would let anybody in who
- *                                     finds a name in that domain whose name servers are slow
+ *     DMARC temperror                 accepted; but 451 when the policy is known to be reject or quarantine,
+ *                                     and when it could not be had, nothing speaks for the author, and it is
+ *                                     their DNS that is silent and not ours (dmarc.h, try_again): then all
+ *                                     that is missing is an answer of the DNS, which the sender's next
+ *                                     attempt gets, and to let it in meanwhile would let anybody in who
+ *                                     finds a name whose name servers are slow, in that domain or below it.
+ *                                     With no answer about anything mail goes on (RFC 9989 §4.10.1 leaves it
+ *                                     to the receiver): our own DNS being dead is no reason to stop all mail
  *     an address in From that cannot
  *     be looked at                    junk: somebody's program may show just that one as the author
  *     everything else                 accepted with its reasons. SPF alone, a list of addresses alone or a

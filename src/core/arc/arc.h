@@ -25,6 +25,7 @@ struct arc_result {
     unsigned sets;
     slice sealer;           /* d= of the newest seal; with pass, every seal is listed in sealers */
     const slice *sealers;   /* oldest first, sets of them; NULL unless pass */
+    bool from_signed;       /* the newest message signature covers From; else anybody may have written it */
     slice first_results;    /* the authentication results of the first set (instance 1), as text behind its
                                authserv-id: what the first sealer saw. Only with pass */
     bool first_dmarc_pass;  /* they say dmarc=pass, and nowhere another dmarc= */

@@ -19,6 +19,7 @@ struct dmarc_case {
     enum dmarc_aligned known_aligned;
     bool passed;    /* something aligned passed */
     bool undecided; /* an answer is missing that could have made a pass */
+    bool unfound;   /* the one on whether the author's domain exists is, and np= differs from sp= */
 };
 
 /* Only what passed, or could have, matters. */
@@ -112,6 +113,8 @@ static bool dmarc_exists(struct dmarc_case *c)
     answer = dns_table_get(c->dns, c->author, DNS_A);
     if (!answer)
         c->wait = true;
+    else
+        c->unfound = dns_answer_failed(answer);
     return !answer || answer->status != DNS_ANSWER_NXDOMAIN;
 }
 
@@ -128,6 +131,10 @@ static void dmarc_published(struct dmarc_case *c, struct dmarc_result *r)
     } else {
         r->published = record->sp;
         r->policy_tag = record->has_sp ? 's' : 'p';
+    }
+    if (c->unfound && record->np > record->sp) {
+        r->published = record->np;
+        r->policy_tag = 'n';
     }
 }
 
@@ -203,11 +210,53 @@ static enum auth_step dmarc_decide(struct dmarc_case *c, struct dmarc_result *r)
         return AUTH_WAIT;
     if (c->passed)
         r->result = AUTH_PASS;
-    else if (c->undecided)
+    else if (c->undecided || c->unfound)
         r->result = AUTH_TEMPERROR;
     else
         dmarc_failed(r);
+    if (r->result == AUTH_TEMPERROR && !c->undecided)
+        return dmarc_reason_unfound(r, c->a) ? AUTH_DONE : AUTH_NO_MEMORY;
     return dmarc_reason(r, c->spf, c->dkim, c->n_dkim, c->a) ? AUTH_DONE : AUTH_NO_MEMORY;
+}
+
+/* Does anything that passed speak for the author, as far as the answers go that are there? above: the record
+ * of the organizational domain as those answers have it, or NULL. */
+static bool dmarc_seems_proven(const struct dmarc_case *c, const struct dmarc_step *above, slice domain,
+                               bool strict)
+{
+    struct dns_name checked;
+    if (slice_eq(domain, c->author))
+        return true;
+    return above && !strict && !dns_name_parse(domain, &checked) &&
+           dmarc_below(domain, c->walk.organizational);
+}
+
+/* The policy could not be had: see try_again. */
+static bool dmarc_try_again(const struct dmarc_case *c)
+{
+    const struct dmarc_walk *w = &c->walk;
+    const struct dmarc_step *above = dmarc_walk_at(w, w->organizational);
+    bool answered = false, failed = false;
+    if (!above)
+        above = w->psd;
+    if (above && !above->record.usable)
+        above = NULL;
+    if (c->spf->result == AUTH_PASS &&
+        dmarc_seems_proven(c, above, c->spf->domain, above && above->record.spf_strict))
+        return false;
+    for (size_t i = 0; i < c->n_dkim; i++)
+        if (c->dkim[i].result == AUTH_PASS &&
+            dmarc_seems_proven(c, above, c->dkim[i].domain, above && above->record.dkim_strict))
+            return false;
+    if (above) {
+        unsigned asks = above->record.sp > above->record.np ? above->record.sp : above->record.np;
+        return asks > (above->record.testing ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_NONE);
+    }
+    for (size_t i = 0; i < w->n; i++) {
+        answered = answered || w->at[i].found != DMARC_FOUND_FAILED;
+        failed = failed || (w->at[i].found == DMARC_FOUND_FAILED && slice_has(w->at[i].domain, '.'));
+    }
+    return answered && failed; /* many a top-level name fails always: no reason to wait */
 }
 
 static enum auth_step dmarc_author(struct dmarc_case *c, struct dmarc_result *out)
@@ -228,6 +277,7 @@ static enum auth_step dmarc_author(struct dmarc_case *c, struct dmarc_result *ou
         step = dmarc_decide(c, &r);
     } else {
         r.result = !c->policy && c->walk.failed ? AUTH_TEMPERROR : AUTH_NONE;
+        r.try_again = r.result == AUTH_TEMPERROR && dmarc_try_again(c);
         if (!dmarc_reason_without(&r, &c->walk, c->policy, c->a))
             step = AUTH_NO_MEMORY;
     }
@@ -241,9 +291,9 @@ static unsigned dmarc_badness(const struct dmarc_result *r)
 {
     switch (r->result) {
     case AUTH_FAIL:
-        return r->asked == DMARC_POLICY_REJECT ? 6 : r->asked == DMARC_POLICY_QUARANTINE ? 5 : 2;
-    case AUTH_TEMPERROR:
-        return 4;
+        return r->asked == DMARC_POLICY_REJECT ? 7 : r->asked == DMARC_POLICY_QUARANTINE ? 6 : 2;
+    case AUTH_TEMPERROR: /* the one that is waited for before the one that is not */
+        return r->try_again || r->published > DMARC_POLICY_NONE ? 5 : 4;
     case AUTH_PERMERROR:
         return 3;
     case AUTH_PASS:

@@ -13,7 +13,10 @@
  * failing.
  * - SPF counts for the MAIL FROM identity, which is postmaster@HELO with the null sender (§3.2.4).
  * - A domain does not exist for np= when the DNS says NXDOMAIN for it (§3.2.13); any other answer means it
- * does. */
+ * does. Without an answer it is not known whether sp or np is its policy, and that is a temperror of the
+ * stricter of the two.
+ * - With the policy unknown nothing passes or fails (§5.3.6), and what to do is left to the receiver
+ * (§4.10.1). try_again says when waiting is better: see there. */
 #ifndef POSTHORN_CORE_DMARC_DMARC_H
 #define POSTHORN_CORE_DMARC_DMARC_H
 
@@ -33,6 +36,11 @@ struct dmarc_result {
     enum dmarc_policy
         asked;    /* after t=y lowered it by one step (RFC 9989 §4.7); none unless result is fail */
     bool testing; /* t=y */
+    /* With temperror for want of the policy: nothing that passed SPF or DKIM speaks for the author either, as
+     * far as can be seen; and a name above asks for protection, or there is none with a record while other
+     * names of the walk did answer, so that it is not our own DNS that is silent. Names whose servers are
+     * slow or gone can be found below and among protected domains, and must not be the ones to forge. */
+    bool try_again;
     bool spf_aligned, dkim_aligned;
     bool spf_strict, dkim_strict; /* aspf=s, adkim=s */
     char policy_tag;              /* which tag decided: 'p', 's' (sp) or 'n' (np); 0 without a policy */

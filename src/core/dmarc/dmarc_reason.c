@@ -108,6 +108,18 @@ bool dmarc_reason(struct dmarc_result *r, const struct spf_result *spf, const st
     return dmarc_reason_done(r, &b, a);
 }
 
+bool dmarc_reason_unfound(struct dmarc_result *r, struct arena *a)
+{
+    struct buf CLEANUP(buf_done) b = {0};
+    buf_init(&b, DMARC_REASON_MAX + 4 * DNS_NAME_MAX);
+    buf_str(&b, "the DNS gave no answer on whether ");
+    buf_append(&b, r->author);
+    buf_str(&b, " exists, by which the policy of ");
+    buf_append(&b, r->policy_domain);
+    buf_str(&b, " differs");
+    return dmarc_reason_done(r, &b, a);
+}
+
 bool dmarc_reason_without(struct dmarc_result *r, const struct dmarc_walk *w, const struct dmarc_step *policy,
                           struct arena *a)
 {

@@ -403,8 +403,39 @@ static void what_the_first_sealer_saw(void **state)
         assert_int_equal(k.r.result, AUTH_PASS);
         if (k.r.first_dmarc_pass != cases[i].pass)
             fail_msg("%s", cases[i].results);
+        assert_true(k.r.from_signed);
         assert_slice(k.r.first_dmarc_from, cases[i].from);
         assert_slice(k.r.first_results, cases[i].results);
+        arena_done(&k.a);
+        buf_done(&header);
+        chain_done(&c);
+    }
+}
+
+/* A sealer need not sign From (RFC 8617 §4.1.2), but then its chain says nothing of who wrote the message. */
+static void an_unsigned_from_is_told(void **state)
+{
+    static const struct {
+        const char *first, *newest;
+        bool from_signed;
+    } cases[] = {
+        {"from", "FROM", true},
+        {"subject", "to : From:subject", true},
+        {"from", "to:subject", false},
+        {"from", "x-from:from-x", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        static struct chain c;
+        struct buf header;
+        struct check k;
+        c = (struct chain){.n = 0};
+        seal(&c, &(struct set_ask){.h = cases[i].first});
+        seal(&c, &(struct set_ask){.h = cases[i].newest});
+        header_of(&c, &header);
+        verify(buf_view(&header), body_text, NULL, &k);
+        assert_int_equal(k.r.result, AUTH_PASS);
+        assert_int_equal(k.r.from_signed, cases[i].from_signed);
         arena_done(&k.a);
         buf_done(&header);
         chain_done(&c);
@@ -486,6 +517,7 @@ int main(void)
         cmocka_unit_test(doubled_fields),
         cmocka_unit_test(keys_that_do_not_come),
         cmocka_unit_test(what_the_first_sealer_saw),
+        cmocka_unit_test(an_unsigned_from_is_told),
         cmocka_unit_test(odd_names),
         cmocka_unit_test(no_memory),
     };

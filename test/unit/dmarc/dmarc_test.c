@@ -407,6 +407,107 @@ static void answers_that_do_not_come(void **state)
     done(&r);
 }
 
+/* §4.10.1: the policy could not be had. Waiting is better when somebody may have looked for a name whose
+ * servers are silent; not when something speaks for the author, and not when it is our own DNS. */
+static void policies_that_do_not_come(void **state)
+{
+#define LAME "_dmarc.lame.example.com SERVFAIL\n"
+    static const struct {
+        const char *zone, *from, *mail_from, *signer;
+        bool try_again;
+    } cases[] = {
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject\"", "lame.example.com", NULL, NULL, true},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=none; sp=quarantine\"", "lame.example.com", NULL, NULL,
+         true},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=none; np=reject\"", "lame.example.com", NULL, NULL, true},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject\"", "x.lame.example.com", NULL, NULL, true},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject\"", "lame.example.com", "attack.com", "attack.com",
+         true},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject\"", "lame.example.com", "lame.example.com", NULL,
+         false},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject\"", "lame.example.com", NULL, "lame.example.com",
+         false},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject\"", "lame.example.com", NULL, "example.com",
+         false},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject; adkim=s\"", "lame.example.com", NULL,
+         "example.com", true},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject; aspf=s\"", "lame.example.com", "example.com",
+         NULL, true},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject; aspf=s\"", "lame.example.com", NULL,
+         "example.com", false},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=none\"", "lame.example.com", NULL, NULL, false},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject; sp=none\"", "lame.example.com", NULL, NULL,
+         false},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=quarantine; t=y\"", "lame.example.com", NULL, NULL,
+         false},
+        {LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject; t=y\"", "lame.example.com", NULL, NULL, true},
+        {LAME "_dmarc.com TXT \"v=DMARC1; p=none; np=reject; psd=y\"", "lame.example.com", NULL, NULL, true},
+        /* no record anywhere: a name that is silent, but not all of them */
+        {"_dmarc.example.com TIMEOUT", "example.com", NULL, NULL, true},
+        {"_dmarc.example.com BOGUS", "a.b.example.com", NULL, NULL, true},
+        {"_dmarc.example.com TIMEOUT", "example.com", "example.com", NULL, false},
+        {"_dmarc.example.com TIMEOUT", "example.com", NULL, "mail.example.com", true},
+        {"_dmarc.com TIMEOUT", "example.com", NULL, NULL, false},
+        {"_dmarc.com TIMEOUT\n_dmarc.example.com TIMEOUT", "example.com", NULL, NULL, false},
+    };
+    struct run r;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        (void)simple(&r, cases[i].zone, cases[i].from, cases[i].mail_from, cases[i].signer);
+        if (r.out.result != AUTH_TEMPERROR || r.out.try_again != cases[i].try_again)
+            fail_msg("%zu: %s: %.*s: %.*s", i, cases[i].zone, SLICE_FMT(auth_result_word(r.out.result)),
+                     SLICE_FMT(r.out.reason));
+        assert_int_equal(r.out.policy_domain.n, 0); /* nobody is told, and nothing is done, in its name */
+        assert_int_equal(r.out.published, DMARC_POLICY_NONE);
+        done(&r);
+    }
+    /* beside an author whose silence is nobody's fault, in any order */
+    for (size_t i = 0; i < 2; i++) {
+        r = (struct run){.n_authors = 0};
+        author(&r, i ? "lame.example.com" : "free.org");
+        author(&r, i ? "free.org" : "lame.example.com");
+        (void)check(&r, LAME "_dmarc.example.com TXT \"v=DMARC1; p=reject\"\n_dmarc.org SERVFAIL");
+        assert_true(r.out.result == AUTH_TEMPERROR && r.out.try_again);
+        assert_slice(r.out.author, "lame.example.com");
+        done(&r);
+    }
+}
+
+/* Whether np= or sp= is the policy hangs on an answer that does not come: the stricter one, and a temperror,
+ * or who can keep us from asking (a full table) chooses the milder. */
+static void existence_that_is_not_known(void **state)
+{
+    static const struct {
+        const char *record;
+        enum auth_result result;
+        enum dmarc_policy published;
+        char tag;
+    } cases[] = {
+        {"p=none; np=reject", AUTH_TEMPERROR, DMARC_POLICY_REJECT, 'n'},
+        {"p=reject; sp=quarantine; np=none", AUTH_TEMPERROR, DMARC_POLICY_QUARANTINE, 's'},
+        {"p=none; sp=reject; np=reject", AUTH_FAIL, DMARC_POLICY_REJECT,
+         's'}, /* the same: nothing is asked */
+        {"p=quarantine", AUTH_FAIL, DMARC_POLICY_QUARANTINE, 'p'},
+    };
+    char zone[300];
+    struct run r;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        (void)snprintf(zone, sizeof zone,
+                       "_dmarc.example.com TXT \"v=DMARC1; %s\"\ngone.example.com SERVFAIL", cases[i].record);
+        (void)simple(&r, zone, "gone.example.com", "attack.com", NULL);
+        assert_int_equal(r.out.result, cases[i].result);
+        assert_int_equal(r.out.published, cases[i].published);
+        assert_int_equal(r.out.policy_tag, cases[i].tag);
+        if (r.out.result == AUTH_TEMPERROR)
+            assert_true(slice_find(r.out.reason, SLICE("whether gone.example.com exists")) < r.out.reason.n);
+        done(&r);
+        (void)simple(&r, zone, "gone.example.com", "example.com", NULL); /* what passes needs no policy */
+        assert_int_equal(r.out.result, AUTH_PASS);
+        done(&r);
+    }
+}
+
 /* THREATS 20: for every address, and the worst wins, in any order. */
 static void several_authors(void **state)
 {
@@ -565,6 +666,8 @@ int main(void)
         cmocka_unit_test(policies),
         cmocka_unit_test(no_answer_is_no_nxdomain),
         cmocka_unit_test(answers_that_do_not_come),
+        cmocka_unit_test(policies_that_do_not_come),
+        cmocka_unit_test(existence_that_is_not_known),
         cmocka_unit_test(several_authors),
         cmocka_unit_test(too_many_authors),
         cmocka_unit_test(odd_identifiers),

@@ -100,6 +100,16 @@ static void test_dns_trouble(void **state)
     decide(&r, &nothing); /* the policy is not known: mail is not stopped by dead name servers */
     assert_int_equal(v.action, VERDICT_ACCEPT);
     assert_true(told("DMARC temperror"));
+    r.dmarc.try_again = true; /* but by those of a name that somebody looked for */
+    decide(&r, &nothing);
+    assert_int_equal(v.action, VERDICT_DEFER);
+    assert_int_equal(v.code, 451);
+    assert_int_equal(applied.applied, DMARC_POLICY_NONE);
+    struct authentication_forwarder f;
+    assert_int_equal(authentication_forwarder_parse(SLICE("192.0.2.7"), &f), OK);
+    decide(&r, &(struct authentication_policy){.forwarders = &f, .n_forwarders = 1, .rcpts_known = true});
+    assert_int_equal(v.action, VERDICT_ACCEPT);
+    r.dmarc.try_again = false;
     r.dmarc.published = DMARC_POLICY_REJECT;
     r.dmarc.policy_domain = SLICE("bank.example");
     decide(&r, &nothing);
@@ -182,6 +192,7 @@ static void test_arc(void **state)
                                 .sets = 2,
                                 .sealer = SLICE("second.example"),
                                 .sealers = sealers,
+                                .from_signed = true,
                                 .first_dmarc_pass = true};
     assert_true(authentication_wants_rcpts(&r, &p));
     p.rcpts_known = true;
@@ -197,6 +208,10 @@ static void test_arc(void **state)
     assert_int_equal(v.action, VERDICT_ACCEPT);
     assert_int_equal(applied.override, AUTHENTICATION_ARC);
     assert_true(told("DMARC asks for reject, not done"));
+    r.arc.from_signed = false; /* whoever passed it on may have put the bank's name into From */
+    decide(&r, &p);
+    assert_int_equal(v.action, VERDICT_REJECT);
+    r.arc.from_signed = true;
     p.rcpts_known = false;
     assert_false(authentication_wants_rcpts(&r, &p));
     p = (struct authentication_policy){.rcpts_known = true, .rcpt_sealers = rcpts, .n_rcpts = 2};
