@@ -79,17 +79,20 @@ static bool call_folder(const char *path, bool give, uid_t uid, gid_t gid, struc
     return false;
 }
 
-static _Noreturn void call_become(const char *program, int control, bool drop, uid_t uid, gid_t gid)
+/* By descriptor: the program may lie where that user may not look, like a clone in root's own folder. */
+static _Noreturn void call_become(int program, int control, bool drop, uid_t uid, gid_t gid)
 {
     char name[] = "posthorn-directory";
     char *argv[] = {name, NULL};
+    if (program == CALL_CHILD_FD) /* its number is wanted for the channel */
+        program = fcntl(program, F_DUPFD_CLOEXEC, CALL_CHILD_FD + 1);
     if (drop && (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0))
         _exit(111);
     if (control == CALL_CHILD_FD)
         (void)fcntl(control, F_SETFD, 0);
     else if (dup2(control, CALL_CHILD_FD) < 0)
         _exit(111);
-    (void)execv(program, argv);
+    (void)execveat(program, "", argv, environ, AT_EMPTY_PATH);
     _exit(111);
 }
 
@@ -168,7 +171,7 @@ static bool call_lock(struct call *c, const struct tool *t, bool give, uid_t uid
 static enum err call_alone(struct call *c, const struct tool *t, struct err_detail *detail)
 {
     char program[CONF_PATH_MAX], path[CONF_PATH_MAX + 16];
-    int pair[2], caller[2], folder CLEANUP(fd_done) = -1;
+    int pair[2], caller[2], folder CLEANUP(fd_done) = -1, executable CLEANUP(fd_done) = -1;
     bool root = geteuid() == 0;
     uid_t uid = 0;
     gid_t gid = 0;
@@ -181,9 +184,11 @@ static enum err call_alone(struct call *c, const struct tool *t, struct err_deta
         err_detail_set(detail, "posthorn-directory is missing");
         return ERR_NOT_FOUND;
     }
+    executable = open(program, O_PATH | O_CLOEXEC);
     folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || chan_pair(pair) != OK) {
-        err_detail_set(detail, "%.180s cannot be opened: %s", path, strerror(errno));
+    if (executable < 0 || folder < 0 || chan_pair(pair) != OK) {
+        err_detail_set(detail, "%.180s cannot be opened: %s", executable < 0 ? program : path,
+                       strerror(errno));
         return ERR_DENIED;
     }
     if (chan_pair(caller) != OK) {
@@ -194,7 +199,7 @@ static enum err call_alone(struct call *c, const struct tool *t, struct err_deta
     fflush(NULL);
     c->pid = fork();
     if (c->pid == 0)
-        call_become(program, pair[1], root, uid, gid);
+        call_become(executable, pair[1], root, uid, gid);
     fd_done(&pair[1]);
     c->control = pair[0];
     c->fd = caller[0];

@@ -300,11 +300,21 @@ static void demo_end(struct demo *d)
 
 /* ---- the welcome message, once */
 
+/* The path of this very program; "posthorn" when it cannot be found out. */
+static const char *demo_self(char out[CONF_PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", out, CONF_PATH_MAX - 1);
+    if (n <= 0)
+        return "posthorn";
+    out[n] = 0;
+    return out;
+}
+
 static bool demo_welcome(struct demo *d)
 {
     struct buf b CLEANUP(buf_done) = {.max = 8192};
     struct err_detail detail = {""};
-    char path[CONF_PATH_MAX];
+    char path[CONF_PATH_MAX], self[CONF_PATH_MAX];
     unsigned n = d->base;
     if (access(demo_path(d, "welcomed", path), F_OK) == 0)
         return true;
@@ -318,7 +328,7 @@ static bool demo_welcome(struct demo *d)
         "8bit\r\n\r\n"
         "Hello Alice,\r\n\r\nthis message came in by SMTP, was checked, and was kept in your own database\r\n"
         "before the server said 250. Its journey:\r\n\r\n");
-    buf_print(&b, "    posthorn trace alice@demo.test --config %s/demo.conf\r\n\r\n", d->folder);
+    buf_print(&b, "    %s trace alice@demo.test --config %s/demo.conf\r\n\r\n", demo_self(self), d->folder);
     buf_print(&b,
               "Write to bob@demo.test (submission, port %u) and read his answer (IMAP, port %u).\r\n"
               "Mail to other domains never leaves this machine: it is held in the queue.\r\n\r\n"
@@ -338,9 +348,8 @@ static void demo_tell(const struct demo *d)
 {
     unsigned n = d->base;
     const struct secret *a = &d->passwords[0], *b = &d->passwords[1];
-    char self[CONF_PATH_MAX] = "posthorn";
-    if (!tool_program("posthorn", self))
-        memcpy(self, "posthorn", sizeof "posthorn");
+    char path[CONF_PATH_MAX];
+    const char *self = demo_self(path);
     if (d->tool->json) {
         json_t *o = json_pack("{s:s, s:i, s:[{s:s, s:s%}, {s:s, s:s%}]}", "folder", d->folder, "port_base",
                               (int)n, "accounts", "address", demo_addresses[0], "password",
@@ -363,7 +372,10 @@ static void demo_tell(const struct demo *d)
         "  swaks --server 127.0.0.1:%u -tls -au bob@demo.test -ap %.*s -f bob@demo.test -t alice@demo.test\n",
         n + 587, (int)b->n, (const char *)b->bytes);
     printf("  mutt -f imap://alice%%40demo.test@127.0.0.1:%u/INBOX\n", n + 143);
-    printf("  %s trace alice@demo.test --config %s/demo.conf\n", self, d->folder);
+    printf("  export POSTHORN_CONFIG=%s/demo.conf\n", d->folder);
+    printf("  %s trace alice@demo.test   # what happened to her mail\n", self);
+    printf("  %s dns demo.test           # the DNS records that the domain should have\n", self);
+    printf("  %s doctor                  # what others would find wrong; demo.test is in no DNS\n", self);
     printf("Mail to other domains is held in the queue. Ctrl-C stops it; the mail stays.\n");
     fflush(stdout);
 }

@@ -14,14 +14,13 @@
 #define DKIM_KEY_FILE_MAX  8192
 #define DKIM_KEY_FILE_ROOM ((size_t)128 * 1024) /* read_file() reads in pieces of 64 KB */
 
-static enum tool_exit dkim_call(struct tool *t, const char *verb, json_t *rows)
+static enum tool_exit dkim_call(struct tool *t, const char *verb, json_t *rows, struct err_detail *done)
 {
     struct call c CLEANUP(call_close) = {.fd = -1, .lock = -1, .control = -1};
-    struct err_detail done = {""};
     if (!tool_config(t) || !call_open(&c, t, false))
         return TOOL_FAILED;
-    if (call_run(&c, verb, t->args, t->n_args, (slice){0}, rows, &done) != OK)
-        return tool_fail("%s", done.text);
+    if (call_run(&c, verb, t->args, t->n_args, (slice){0}, rows, done) != OK)
+        return tool_fail("%s", done->text);
     return TOOL_DONE;
 }
 
@@ -51,10 +50,13 @@ static void dkim_print(const struct tool *t, const json_t *rows)
 
 static enum tool_exit dkim_rows(struct tool *t, const char *verb)
 {
+    struct err_detail done = {""};
     json_t *rows = json_array();
-    enum tool_exit x = dkim_call(t, verb, rows);
+    enum tool_exit x = dkim_call(t, verb, rows, &done);
     if (x == TOOL_DONE)
         dkim_print(t, rows);
+    if (x == TOOL_DONE && done.text[0])
+        tool_say(t, "%s", done.text);
     json_decref(rows);
     return x;
 }
@@ -90,9 +92,10 @@ static void dkim_print_record(const json_t *o)
 
 static enum tool_exit dkim_show(struct tool *t)
 {
+    struct err_detail done = {""};
     json_t *rows = json_array(), *row;
     size_t i;
-    enum tool_exit x = dkim_call(t, "dkim show", rows);
+    enum tool_exit x = dkim_call(t, "dkim show", rows, &done);
     if (x == TOOL_DONE && t->json)
         tool_print_json(rows);
     else if (x == TOOL_DONE)

@@ -264,8 +264,18 @@ static enum tool_exit doctor_run(struct tool *t)
     enum tool_exit x = DOCTOR_ERRORS;
     const char *before = t->options[TOOL_BEFORE_INSTALL];
     bool good;
-    if (tool_has(t, TOOL_PROBE))
+    if (tool_has(t, TOOL_PROBE) && (before || t->n_args)) {
+        json_decref(r.findings);
+        return tool_misuse(t, "--probe stands alone: each domain gets its probe");
+    }
+    if (!before && (tool_has(t, TOOL_RESOLVER) || tool_has(t, TOOL_OUTWARD))) {
+        json_decref(r.findings);
+        return tool_misuse(t, "--resolver and --outward go with --before-install");
+    }
+    if (tool_has(t, TOOL_PROBE)) {
+        json_decref(r.findings);
         return doctor_probe(t);
+    }
     if (before && t->n_args != 1) {
         json_decref(r.findings);
         return tool_misuse(t, "name the domain whose mail the server shall take, behind the address");

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define DOMAIN_WIDTH_MAX 40 /* of the column of values */
+
 static enum tool_exit domain_add(struct tool *t)
 {
     enum tool_exit x;
@@ -73,15 +75,30 @@ static bool domain_is_set(const json_t *o, const char *name)
     return false;
 }
 
+void cmd_domain_settings(void)
+{
+    puts("\nSettings (posthorn domain show NAME says how they are set):\n");
+    for (size_t i = 0; i < DOMAIN_SETTING__COUNT; i++) {
+        const struct domain_setting *s = &domain_settings[i];
+        printf("  %-15s %-24s %s%s%s%s\n", s->name, s->words, s->help, *s->initial ? " (else " : "",
+               s->initial, *s->initial ? ")" : "");
+    }
+    puts("\nLists are parted by commas or blanks; '' empties one.");
+}
+
 static void domain_print(const json_t *o)
 {
+    size_t width = 10;
     printf("%s: %lld accounts, %lld aliases, here since %s\n\n", domain_text(o, "domain"),
            (long long)json_integer_value(json_object_get(o, "accounts")),
            (long long)json_integer_value(json_object_get(o, "aliases")), domain_text(o, "created"));
+    for (size_t i = 0; i < DOMAIN_SETTING__COUNT; i++)
+        width = size_max(width, strlen(domain_text(json_object_get(o, "settings"), domain_settings[i].name)));
+    width = size_min(width, DOMAIN_WIDTH_MAX);
     for (size_t i = 0; i < DOMAIN_SETTING__COUNT; i++) {
         const struct domain_setting *s = &domain_settings[i];
         const char *value = domain_text(json_object_get(o, "settings"), s->name);
-        printf("%-16s %-10s  %s%s\n", s->name, *value ? value : "-", s->help,
+        printf("%-16s %-*s  %s%s\n", s->name, (int)width, *value ? value : "-", s->help,
                domain_is_set(o, s->name) ? "" : " (default)");
     }
 }

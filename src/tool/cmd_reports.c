@@ -72,13 +72,13 @@ static enum tool_exit reports_show(struct tool *t)
     const char *args[] = {t->args[0], days};
     json_t *rows;
     enum tool_exit x;
-    if (tool_has(t, TOOL_SINCE)) {
-        slice since = slice_str(t->options[TOOL_SINCE]);
+    if (tool_has(t, TOOL_DAYS)) {
+        slice since = slice_str(t->options[TOOL_DAYS]);
         uint32_t n;
         if (slice_ends_nocase(since, SLICE("d")))
             since = slice_sub(since, 0, since.n - 1);
         if (!slice_u32(since, &n) || n == 0 || n > 3650)
-            return tool_misuse(t, "\"%.32s\" is no number of days; write --since 30", t->options[TOOL_SINCE]);
+            return tool_misuse(t, "\"%.32s\" is no number of days; write --since 30", t->options[TOOL_DAYS]);
         snprintf(days, sizeof days, "%u", n);
     }
     rows = json_array();
@@ -100,6 +100,6 @@ static enum tool_exit reports_show(struct tool *t)
 
 const struct tool_command cmd_reports_table[] = {
     {"reports", NULL, "DOMAIN", "what others report of mail in a domain's name",
-     1u << TOOL_SINCE | 1u << TOOL_TABLE, 1, 1, reports_show},
+     1u << TOOL_DAYS | 1u << TOOL_TABLE, 1, 1, reports_show},
     {0},
 };

@@ -25,6 +25,7 @@ static const struct {
     [TOOL_NAME] = {"--name", "NAME", "the person's name"},
     [TOOL_QUOTA] = {"--quota", "SIZE", "how much mail the account may hold, like 5G (0: any)"},
     [TOOL_SINCE] = {"--since", "TIME", "begin there: 2026-11-22, 2026-11-22T14:00, or 90m, 12h, 7d ago"},
+    [TOOL_DAYS] = {"--since", "DAYS", "begin so many days ago (else 7)"},
     [TOOL_IP] = {"--ip", "ADDRESS", "who handed the message over"},
     [TOOL_HELO] = {"--helo", "NAME", "what the client called itself"},
     [TOOL_MAIL_FROM] = {"--mail-from", "ADDRESS", "the envelope's sender; <> or nothing is the null sender"},
@@ -39,9 +40,10 @@ static const struct {
     [TOOL_TABLE] = {"--table", NULL, "tables of who reported and of sources, instead of sentences"},
     [TOOL_BEFORE_INSTALL] = {"--before-install", "IP",
                              "can this host serve mail for DOMAIN at this address?"},
-    [TOOL_RESOLVER] = {"--resolver", "ADDRESS@PORT", "ask this resolver (else those of /etc/resolv.conf)"},
+    [TOOL_RESOLVER] = {"--resolver", "ADDRESS@PORT",
+                       "with --before-install: ask this resolver (else those of /etc/resolv.conf)"},
     [TOOL_OUTWARD] = {"--outward", "NAME[@PORT]",
-                      "whose mail server is tried to see whether port 25 is open"},
+                      "with --before-install: whose mail server is tried to see whether port 25 is open"},
     [TOOL_PROBE] = {"--probe", NULL, "send the hourly probe message now"},
 };
 static_assert(ARRAY_LEN(tool_options) == TOOL_OPTION__COUNT, "every option has a row");
@@ -120,13 +122,17 @@ static enum tool_exit tool_help_command(const struct tool_command *c)
     fputs("usage: ", stdout);
     tool_usage_line(stdout, c);
     printf("\n\n%c%s.\n\n", ascii_upper((uint8_t)c->help[0]), c->help + 1);
-    for (size_t i = 0; i < TOOL_OPTION__COUNT; i++)
-        if ((c->options | TOOL_COMMON) & 1u << i) {
-            char line[64];
-            snprintf(line, sizeof line, "%s %s", tool_options[i].name,
-                     tool_options[i].value ? tool_options[i].value : "");
-            printf("  %-20s %s\n", line, tool_options[i].help);
-        }
+    /* the command's own options first, then those of all */
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < TOOL_OPTION__COUNT; i++)
+            if ((pass ? TOOL_COMMON : c->options) & 1u << i) {
+                char line[64];
+                snprintf(line, sizeof line, "%s %s", tool_options[i].name,
+                         tool_options[i].value ? tool_options[i].value : "");
+                printf("  %-23s %s\n", line, tool_options[i].help);
+            }
+    if (strcmp(c->group, "domain") == 0 && (strcmp(c->verb, "set") == 0 || strcmp(c->verb, "unset") == 0))
+        cmd_domain_settings();
     return TOOL_DONE;
 }
 
@@ -297,8 +303,13 @@ bool tool_program(const char *name, char out[CONF_PATH_MAX])
         snprintf(out, CONF_PATH_MAX, "%.900s/../libexec/posthorn/%s", self, name);
         if (access(out, X_OK) == 0)
             return true;
+        snprintf(out, CONF_PATH_MAX, "%s/%s", POSTHORN_LIBEXEC, name);
+        if (access(out, X_OK) == 0)
+            return true;
     }
-    (void)tool_fail("the program %s is not beside this one; was everything built and installed?", name);
+    (void)tool_fail(
+        "the program %s is neither beside this one nor in %s; was everything built and installed?", name,
+        POSTHORN_LIBEXEC);
     return false;
 }
 

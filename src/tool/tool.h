@@ -2,7 +2,8 @@
  * domains, accounts and aliases, the directory alone when no server runs) and prints what came.
  *
  * A contract, because scripts are written against it: exit status 0 done, 1 failed (one sentence on standard
- * error: what, why, what to do), 2 usage. With --json standard output is one JSON value. Passwords come from
+ * error: what, why, what to do), 2 usage; posthorn doctor says with it how bad things are instead: 0 at most
+ * notes, 1 warnings, 2 errors, or it could not look. With --json standard output is one JSON value. Passwords come from
  * a prompt, from standard input or are made here; never from arguments. Only a SCRAM verifier leaves this
  * process. */
 #ifndef POSTHORN_TOOL_TOOL_H
@@ -30,6 +31,7 @@ enum tool_option {
     TOOL_NAME,
     TOOL_QUOTA,
     TOOL_SINCE,
+    TOOL_DAYS,
     TOOL_IP,
     TOOL_HELO,
     TOOL_MAIL_FROM,
@@ -75,6 +77,9 @@ struct tool_command {
 extern const struct tool_command cmd_demo_table[], cmd_serve_table[], cmd_domain_table[], cmd_account_table[],
     cmd_alias_table[], cmd_dkim_table[], cmd_dns_table[], cmd_queue_table[], cmd_trace_table[],
     cmd_status_table[], cmd_authcheck_table[], cmd_reports_table[], cmd_doctor_table[];
+
+/* Prints the settings of a domain with their values, for --help. */
+void cmd_domain_settings(void);
 
 /* main() without its name. */
 enum tool_exit tool_main(int argc, char **argv);

@@ -99,6 +99,9 @@ static void words_found(void *arg, const struct rotation_found *f)
         doctor_changed(w->doctor, &doctor_rotation_part);
     if (f->waiting)
         rotation_hot(w->doctor, slice_str(w->domain));
+    if (w->force && !f->changed)
+        snprintf(w->said, sizeof w->said,
+                 "No key was made; the last column says what the next ones wait for.");
     for (size_t i = 0; i < f->n_keys; i++)
         words_row(w, slice_str(w->domain), &f->keys[i], i < f->plan->n_notes ? &f->plan->notes[i] : NULL);
     words_end(w, OK, w->said);

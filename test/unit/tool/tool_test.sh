@@ -46,6 +46,29 @@ run 2 account add a@b.test --quota 5X && complains 'no size'
 run 2 account add a@b.test --stdin --random && complains 'exclude'
 run 2 trace x --since yesterday && complains 'no time'
 run 0 account add --help && says '--random'
+run 0 trace --help && says '--since TIME'
+run 0 reports --help && says '--since DAYS' # the same word, but it takes only days
+run 2 reports example.org --since yesterday && complains 'number of days'
+run 0 domain set --help && says 'dmarc *none|quarantine|reject'
+run 2 doctor --resolver 192.0.2.53 && complains 'go with --before-install' # would have no effect
+run 2 doctor --outward example.net example.org && complains 'go with --before-install'
+run 2 doctor --probe example.org && complains 'stands alone'
+run 2 doctor --before-install 192.0.2.1 && complains 'name the domain'
+run 2 dns example.org --zone --panel && complains 'give one'
+run 2 dns example.org --dry-run && complains 'go with --push'
+run 2 authcheck --no-message && complains '--ip is missing'
+run 2 authcheck mail.eml --no-message --ip 192.0.2.1 && complains 'one message'
+
+# every command has help, with its usage line
+"$posthorn" --help >"$folder/all"
+sed -n 's/^  posthorn //p' "$folder/all" | while read -r group verb _; do
+    case $verb in [a-z]*) ;; *) verb= ;; esac
+    [ -n "$(sed -n "s/^  posthorn $group [a-z].*/x/p" "$folder/all")" ] || verb=
+    "$posthorn" "$group" ${verb:+"$verb"} --help >"$folder/out" 2>"$folder/err" &&
+        grep -q "^usage: posthorn $group" "$folder/out" && grep -q '^  --json' "$folder/out" ||
+        echo "$group $verb"
+done >"$folder/helpless"
+[ ! -s "$folder/helpless" ] || fail "no help for: $(tr '\n' ' ' <"$folder/helpless")"
 
 # the configuration
 run 0 serve --check && says 'is fine'
