@@ -3,9 +3,9 @@
  *
  * A contract, because scripts are written against it: exit status 0 done, 1 failed (one sentence on standard
  * error: what, why, what to do), 2 usage; posthorn doctor says with it how bad things are instead: 0 at most
- * notes, 1 warnings, 2 errors, or it could not look. With --json standard output is one JSON value. Passwords come from
- * a prompt, from standard input or are made here; never from arguments. Only a SCRAM verifier leaves this
- * process. */
+ * notes, 1 warnings, 2 errors, or it could not look. With --json standard output is one JSON value. Passwords
+ * come from a prompt, from standard input or are made here; never from arguments. Only a SCRAM verifier
+ * leaves this process. */
 #ifndef POSTHORN_TOOL_TOOL_H
 #define POSTHORN_TOOL_TOOL_H
 

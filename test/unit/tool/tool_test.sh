@@ -57,7 +57,6 @@ run 2 doctor --before-install 192.0.2.1 && complains 'name the domain'
 run 2 dns example.org --zone --panel && complains 'give one'
 run 2 dns example.org --dry-run && complains 'go with --push'
 run 2 authcheck --no-message && complains '--ip is missing'
-run 2 authcheck mail.eml --no-message --ip 192.0.2.1 && complains 'one message'
 
 # every command has help, with its usage line
 "$posthorn" --help >"$folder/all"
