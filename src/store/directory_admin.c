@@ -247,39 +247,36 @@ enum err directory_account_password(struct directory *d, slice address, const st
     return e;
 }
 
-enum err directory_account_suspend(struct directory *d, slice address, bool suspended, uint64_t *out_id,
-                                   struct err_detail *detail)
+/* Runs a change of one account; its id is the statement's first parameter. */
+static enum err admin_account_run(struct directory *d, struct stmt *q, slice address, uint64_t *out_id,
+                                  struct err_detail *detail)
 {
-    struct stmt *q CLEANUP(stmt_done) = NULL;
     uint64_t id;
     enum err e = admin_account_id(d, address, &id, detail);
     must(d->txn.db);
     if (e != OK)
         return e;
-    q = db_stmt(d->db, "UPDATE account SET suspended = ? WHERE id = ?");
-    stmt_bind_i64(q, 1, suspended);
-    stmt_bind_u64(q, 2, id);
+    stmt_bind_u64(q, 1, id);
     if ((e = stmt_run(q)) != OK)
         return directory__failed(e, detail);
     *out_id = id;
     return OK;
 }
 
+enum err directory_account_suspend(struct directory *d, slice address, bool suspended, uint64_t *out_id,
+                                   struct err_detail *detail)
+{
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(d->db, "UPDATE account SET suspended = ?2 WHERE id = ?1");
+    stmt_bind_i64(q, 2, suspended);
+    return admin_account_run(d, q, address, out_id, detail);
+}
+
 enum err directory_account_remove(struct directory *d, slice address, uint64_t *out_id,
                                   struct err_detail *detail)
 {
-    struct stmt *q CLEANUP(stmt_done) = NULL;
-    uint64_t id;
-    enum err e = admin_account_id(d, address, &id, detail);
-    must(d->txn.db);
-    if (e != OK)
-        return e;
-    q = db_stmt(d->db, "DELETE FROM account WHERE id = ?"); /* its credentials and usage go with it */
-    stmt_bind_u64(q, 1, id);
-    if ((e = stmt_run(q)) != OK)
-        return directory__failed(e, detail);
-    *out_id = id;
-    return OK;
+    struct stmt *q CLEANUP(stmt_done) =
+        db_stmt(d->db, "DELETE FROM account WHERE id = ?1"); /* its credentials and usage go with it */
+    return admin_account_run(d, q, address, out_id, detail);
 }
 
 /* ---- aliases */

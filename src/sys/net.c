@@ -57,30 +57,51 @@ static void net_no_delay(int fd)
     IGNORE_RESULT(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one), "slower without, still right");
 }
 
+/* The socket of an address, of this family alone: two services may share a port. */
+static enum err net_socket_at(const struct ip *ip, int type, int *out_fd, struct err_detail *detail)
+{
+    int one = 1, fd = net_socket_of(ip, type);
+    char text[IP_TEXT];
+    if (fd < 0) {
+        int why = errno;
+        ip_print(ip, text);
+        err_detail_set(detail, "no socket for %s: %s", text, strerror(why));
+        return err_from_errno(why);
+    }
+    if (!ip_is_v4(ip))
+        IGNORE_RESULT(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one),
+                      "bind tells if it clashes");
+    *out_fd = fd;
+    return OK;
+}
+
+/* Why a service cannot have its port, in words. what: "listen on"; ss: the options that show who has it. */
+static enum err net_refused(int why, const char *what, const char *ss, const struct ip *ip, uint16_t port,
+                            struct err_detail *detail)
+{
+    char text[IP_TEXT];
+    ip_print(ip, text);
+    if (why == EADDRINUSE)
+        err_detail_set(detail, "cannot %s %s port %u: %s (another program has this port: `ss %s` names it)",
+                       what, text, port, strerror(why), ss);
+    else
+        err_detail_set(detail, "cannot %s %s port %u: %s%s", what, text, port, strerror(why),
+                       why == EACCES ? " (ports below 1024 need root)" : "");
+    return err_from_errno(why) == ERR_IO ? ERR_CONFIG : err_from_errno(why);
+}
+
 enum err net_listen(const struct ip *ip, uint16_t port, int *out_fd, struct err_detail *detail)
 {
     struct sockaddr_storage a;
     socklen_t n = net_address(ip, port, &a);
-    int one = 1, fd CLEANUP(fd_done) = net_socket(ip);
-    char text[IP_TEXT];
-    ip_print(ip, text);
-    if (fd < 0) {
-        err_detail_set(detail, "no socket for %s: %s", text, strerror(errno));
-        return err_from_errno(errno);
-    }
+    int one = 1, fd CLEANUP(fd_done) = -1;
+    enum err e = net_socket_at(ip, SOCK_STREAM, &fd, detail);
+    if (e)
+        return e;
     IGNORE_RESULT(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one), "only quickens a restart");
-    if (!ip_is_v4(ip))
-        IGNORE_RESULT(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one),
-                      "bind tells if it clashes");
     net_no_delay(fd); /* inherited by what is accepted */
-    if (bind(fd, (const struct sockaddr *)&a, n) < 0 || listen(fd, NET_BACKLOG) < 0) {
-        int why = errno;
-        err_detail_set(detail, "cannot listen on %s port %u: %s%s", text, port, strerror(why),
-                       why == EADDRINUSE ? " (another program has this port: `ss -ltnp` names it)"
-                       : why == EACCES   ? " (ports below 1024 need root)"
-                                         : "");
-        return err_from_errno(why) == ERR_IO ? ERR_CONFIG : err_from_errno(why);
-    }
+    if (bind(fd, (const struct sockaddr *)&a, n) < 0 || listen(fd, NET_BACKLOG) < 0)
+        return net_refused(errno, "listen on", "-ltnp", ip, port, detail);
     *out_fd = fd_take(&fd);
     return OK;
 }
@@ -173,27 +194,15 @@ enum err net_datagrams(const struct ip *ip, uint16_t port, int *out_fd, struct e
 {
     struct sockaddr_storage a;
     socklen_t n = net_address(ip, port, &a);
-    int one = 1, fd CLEANUP(fd_done) = net_socket_of(ip, SOCK_DGRAM);
+    int one = 1, fd CLEANUP(fd_done) = -1;
     bool v4 = ip_is_v4(ip);
-    char text[IP_TEXT];
-    ip_print(ip, text);
-    if (fd < 0) {
-        err_detail_set(detail, "no socket for %s: %s", text, strerror(errno));
-        return err_from_errno(errno);
-    }
-    if (!v4)
-        IGNORE_RESULT(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one),
-                      "bind tells if it clashes");
+    enum err e = net_socket_at(ip, SOCK_DGRAM, &fd, detail);
+    if (e)
+        return e;
     if (setsockopt(fd, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_PKTINFO : IPV6_RECVPKTINFO, &one, sizeof one) <
             0 ||
-        bind(fd, (const struct sockaddr *)&a, n) < 0) {
-        int why = errno;
-        err_detail_set(detail, "cannot receive datagrams on %s port %u: %s%s", text, port, strerror(why),
-                       why == EADDRINUSE ? " (another program has this port: `ss -lunp` names it)"
-                       : why == EACCES   ? " (ports below 1024 need root)"
-                                         : "");
-        return err_from_errno(why) == ERR_IO ? ERR_CONFIG : err_from_errno(why);
-    }
+        bind(fd, (const struct sockaddr *)&a, n) < 0)
+        return net_refused(errno, "receive datagrams on", "-lunp", ip, port, detail);
     *out_fd = fd_take(&fd);
     return OK;
 }

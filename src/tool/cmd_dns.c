@@ -62,6 +62,17 @@ static void dns_notes(const json_t *rows, const char *prefix)
     }
 }
 
+/* The next record that belongs to an owner, from row *at on; NULL: no more. */
+static const json_t *dns_next(const json_t *rows, const char *owner, size_t *at)
+{
+    while (*at < json_array_size(rows)) {
+        const json_t *r = json_array_get(rows, (*at)++);
+        if (dns_is_record(r) && dns_is(r, "owner", owner))
+            return r;
+    }
+    return NULL;
+}
+
 /* ---- a zone file */
 
 static void dns_zone_line(const char *prefix, const json_t *r)
@@ -77,15 +88,10 @@ static void dns_zone_part(const json_t *rows, const char *owner, const char *tit
 {
     const json_t *r;
     const char *why = "";
-    bool any = false;
-    size_t i;
-    json_array_foreach(rows, i, r)
-    {
-        if (!dns_is_record(r) || !dns_is(r, "owner", owner))
-            continue;
-        if (!any)
+    size_t at = 0;
+    for (bool first = true; (r = dns_next(rows, owner, &at)); first = false) {
+        if (first)
             printf("\n; ==== %s\n", title);
-        any = true;
         if (strcmp(why, dns_member(r, "why")) != 0) {
             printf("\n");
             dns_wrapped("; ", dns_member(r, "why"));
@@ -142,15 +148,10 @@ static void dns_panel_record(const json_t *r, const char *zone)
 static void dns_panel_part(const json_t *rows, const char *owner, const char *title, const char *zone)
 {
     const json_t *r;
-    bool any = false;
-    size_t i;
-    json_array_foreach(rows, i, r)
-    {
-        if (!dns_is_record(r) || !dns_is(r, "owner", owner))
-            continue;
-        if (!any)
+    size_t at = 0;
+    for (bool first = true; (r = dns_next(rows, owner, &at)); first = false) {
+        if (first)
             printf("\n==== %s\n", title);
-        any = true;
         dns_panel_record(r, zone);
     }
 }

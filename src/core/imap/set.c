@@ -119,17 +119,22 @@ uint32_t imap_set_max(const struct imap_set *set)
     return set->n ? set->ranges[set->n - 1].hi : 0;
 }
 
-bool imap_set_has(const struct imap_set *set, uint32_t n)
+bool imap_ranges_have(const struct imap_range *ranges, size_t ranges_n, uint32_t n)
 {
-    size_t lo = 0, hi = set->n;
+    size_t lo = 0, hi = ranges_n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (set->ranges[mid].hi < n)
+        if (ranges[mid].hi < n)
             lo = mid + 1;
         else
             hi = mid;
     }
-    return lo < set->n && set->ranges[lo].lo <= n;
+    return lo < ranges_n && ranges[lo].lo <= n;
+}
+
+bool imap_set_has(const struct imap_set *set, uint32_t n)
+{
+    return imap_ranges_have(set->ranges, set->n, n);
 }
 
 uint64_t imap_set_count(const struct imap_set *set)

@@ -31,6 +31,9 @@ uint32_t imap_set_max(const struct imap_set *set);
 bool imap_set_has(const struct imap_set *set, uint32_t n);
 uint64_t imap_set_count(const struct imap_set *set);
 
+/* The same of ranges that are sorted and disjoint. */
+bool imap_ranges_have(const struct imap_range *ranges, size_t ranges_n, uint32_t n);
+
 /* Writes ascending numbers as a compact set: zero-init, put each, end. Writes nothing for no numbers. */
 struct imap_set_writer {
     uint32_t lo, hi; /* the run in hand; hi == 0: none */

@@ -5,6 +5,7 @@
 #include "core/imap/name.h"
 #include "core/imap/parse.h"
 #include "core/imap/reader.h"
+#include "core/imap/set.h"
 #include "core/mail/part_table.h"
 #include "proc/account/imap_map.h"
 #include "proc/account/imap_session.h"
@@ -19,13 +20,9 @@ enum imap_step {
     IMAP_STEP_AGAIN /* call again: when the output has drained, and after others had their turn */
 };
 
-struct imap_uid_range {
-    uint32_t lo, hi;
-};
-
 /* Ranges of UIDs that are \Recent here (RFC 3501 §2.3.2); ascending. */
 struct imap_recent {
-    struct imap_uid_range *at;
+    struct imap_range *at;
     size_t n, room;
 };
 

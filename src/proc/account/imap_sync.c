@@ -42,16 +42,7 @@ void imap__event(struct account_watch *w, const struct account_event *e)
 
 bool imap__is_recent(const struct imap_session *s, uint32_t uid)
 {
-    const struct imap_recent *r = &s->sel.recent;
-    size_t lo = 0, hi = r->n;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (r->at[mid].hi < uid)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < r->n && r->at[lo].lo <= uid;
+    return imap_ranges_have(s->sel.recent.at, s->sel.recent.n, uid);
 }
 
 uint32_t imap__recent_count(const struct imap_session *s)
@@ -59,7 +50,7 @@ uint32_t imap__recent_count(const struct imap_session *s)
     const struct mailbox_view *v = s->sel.view;
     size_t n = 0, known = imap_map_known(&s->sel.map);
     for (size_t i = 0; i < s->sel.recent.n; i++) {
-        struct imap_uid_range r = s->sel.recent.at[i];
+        struct imap_range r = s->sel.recent.at[i];
         size_t from = mailbox_view_at(v, r.lo), to = r.hi == UINT32_MAX ? v->n : mailbox_view_at(v, r.hi + 1);
         n += size_min(to, known) - size_min(from, known);
     }
@@ -79,7 +70,7 @@ static void sync_recent_add(struct imap_recent *r, uint32_t lo, uint32_t hi)
         r->at = realloc(r->at, r->room * sizeof *r->at);
         must(r->at);
     }
-    r->at[r->n++] = (struct imap_uid_range){lo, hi};
+    r->at[r->n++] = (struct imap_range){lo, hi};
 }
 
 /* EXAMINE must not take away \Recent (RFC 3501 §6.3.2): it is shown and left. IMAP4rev2 has none. */

@@ -86,16 +86,40 @@ static void local_end(struct local *l)
     free(l);
 }
 
+/* One target's answer. e: the call itself failed, and there is no answer. */
+static void local_answered(struct local *l, enum err e, uint32_t err, slice text)
+{
+    local_note(l, e ? e : err_from_wire(err), e ? (slice){0} : text);
+    local_end(l);
+}
+
 static void local_delivered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
-    struct local *l = arg;
     const struct delivered *m = message;
     (void)fds, (void)n_fds;
+    local_answered(arg, e, e ? 0 : m->err, e ? (slice){0} : m->text);
+}
+
+static void local_taken(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    const struct intake_taken *m = message;
+    (void)fds, (void)n_fds;
+    local_answered(arg, e, e ? 0 : m->err, e ? (slice){0} : m->text);
+}
+
+/* Asks for one target, with the body. e: what went wrong before. */
+static void local_ask(struct local *l, enum err e, enum role whom, uint16_t type, const void *message,
+                      chan_reply_fn answered)
+{
+    struct job *j = l->job;
+    int fd = -1;
+    if (e == OK)
+        e = job_fd(j, &fd);
+    l->open++;
+    if (e == OK)
+        e = role_call(j->relay->role, whom, type, message, &fd, 1, LOCAL_DELIVER_MS, answered, l);
     if (e)
-        local_note(l, e, (slice){0});
-    else
-        local_note(l, err_from_wire(m->err), m->text);
-    local_end(l);
+        local_answered(l, local_is_temporary(e) ? e : ERR_BUG, 0, (slice){0});
 }
 
 /* Return-Path, Delivered-To and what the message has already. */
@@ -125,7 +149,6 @@ static void local_hand_over(struct local *l, const struct rcpt_target *t)
                         .detail = t->detail,
                         .junk = j->m.junk,
                         .received_at = j->m.arrived};
-    int fd = -1;
     enum err e;
     buf_init(&prefix, PREFIX_MAX);
     e = local_prefix(j, j->rcpts[l->at].q.address, &prefix);
@@ -133,29 +156,8 @@ static void local_hand_over(struct local *l, const struct rcpt_target *t)
         buf_clear(&prefix);
         e = buf_append(&prefix, slice_sub(j->m.prefix, 0, PREFIX_MAX));
     }
-    if (e == OK)
-        e = job_fd(j, &fd);
     m.prefix = buf_view(&prefix);
-    l->open++;
-    if (e == OK)
-        e = role_call(j->relay->role, ROLE_ACCOUNTS, X_ACCOUNTS_DELIVER, &m, &fd, 1, LOCAL_DELIVER_MS,
-                      local_delivered, l);
-    if (e == OK)
-        return;
-    local_note(l, local_is_temporary(e) ? e : ERR_BUG, (slice){0});
-    local_end(l);
-}
-
-static void local_taken(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
-{
-    struct local *l = arg;
-    const struct intake_taken *m = message;
-    (void)fds, (void)n_fds;
-    if (e)
-        local_note(l, e, (slice){0});
-    else
-        local_note(l, err_from_wire(m->err), m->text);
-    local_end(l);
+    local_ask(l, e, ROLE_ACCOUNTS, X_ACCOUNTS_DELIVER, &m, local_delivered);
 }
 
 /* To a robot of ours: reports and probes that were submitted, or that waited here. */
@@ -167,16 +169,7 @@ static void local_give(struct local *l, const struct rcpt_target *t)
                        .recipient = t->address,
                        .reverse_path = j->m.sender,
                        .received_at = j->m.arrived};
-    int fd = -1;
-    enum err e = job_fd(j, &fd);
-    l->open++;
-    if (e == OK)
-        e = role_call(j->relay->role, t->kind == RCPT_PROBE ? ROLE_DOCTOR : ROLE_REPORTER, X_INTAKE_GIVE, &m,
-                      &fd, 1, LOCAL_DELIVER_MS, local_taken, l);
-    if (e == OK)
-        return;
-    local_note(l, local_is_temporary(e) ? e : ERR_BUG, (slice){0});
-    local_end(l);
+    local_ask(l, OK, t->kind == RCPT_PROBE ? ROLE_DOCTOR : ROLE_REPORTER, X_INTAKE_GIVE, &m, local_taken);
 }
 
 static void local_answer(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
