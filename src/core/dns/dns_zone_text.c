@@ -1,27 +1,41 @@
 #include "core/dns/dns_zone_text.h"
 
-#define ZONE_TTL_S 3600 /* of a record without one */
-#define ZONE_CHAIN 12   /* CNAMEs followed */
+#include "core/dns/dns_text.h"
 
-/* ---- words of a line */
+#define ZONE_TTL_S 3600 /* of a record without one */
+
+/* ---- words */
 
 struct zone_word {
     slice text; /* without its quotes */
     bool quoted;
 };
 
+/* A line end is a blank, too: a record in parentheses goes on behind it. */
 static bool zone_blank(int c)
 {
-    return c == ' ' || c == '\t' || c == '(' || c == ')' || c == '\r';
+    return c == ' ' || c == '\t' || c == '(' || c == ')' || c == '\r' || c == '\n';
 }
 
-/* The next word; false at the end of the line or at a comment. *bad: a quote that is not closed. */
+/* Blanks and comments. */
+static void zone_skip(struct cursor *c)
+{
+    for (;;) {
+        if (zone_blank(cursor_peek(c)))
+            cursor_skip(c, 1);
+        else if (cursor_peek(c) == ';')
+            cursor_skip(c, slice_index(c->rest, '\n'));
+        else
+            return;
+    }
+}
+
+/* The next word; false at the end of the record. *bad: a quote that is not closed. */
 static bool zone_word(struct cursor *c, struct zone_word *out, bool *bad)
 {
     size_t n = 0;
-    while (zone_blank(cursor_peek(c)))
-        cursor_skip(c, 1);
-    if (cursor_end(c) || cursor_peek(c) == ';')
+    zone_skip(c);
+    if (cursor_end(c))
         return false;
     out->quoted = cursor_take(c, '"');
     for (; n < c->rest.n; n++) {
@@ -152,7 +166,7 @@ static enum err zone_number(slice text, char size, struct buf *out)
 static enum err zone_address(slice text, bool v4, struct buf *out)
 {
     struct ip ip;
-    if (ip_parse(text, &ip) || ip_is_v4(&ip) != v4)
+    if (ip_parse(text, &ip) || slice_has(text, ':') == v4) /* ::ffff:192.0.2.1 is an address of IPv6 here */
         return ERR_SYNTAX;
     return buf_append(out, v4 ? slice_of(ip.b + 12, 4) : ip_slice(&ip));
 }
@@ -253,89 +267,179 @@ static const struct {
 } zone_failures[] = {
     {"SERVFAIL", DNS_ANSWER_TEMPFAIL}, {"TIMEOUT", DNS_ANSWER_TIMEOUT}, {"BOGUS", DNS_ANSWER_BOGUS}};
 
-static bool zone_failure(slice word, uint8_t *out)
+/* Types of which only the mnemonic is known here (the registry "Domain Name System (DNS) Parameters"). */
+static const char zone_others[] =
+    " A6 AFSDB AMTRELAY APL ATMA AVC BRID CAA CDNSKEY CDS CERT CLA CSYNC DHCID DLV DNSKEY DOA DS DSYNC EID "
+    "EUI48 EUI64 GID GPOS HHIT HINFO HIP HTTPS IPN IPSECKEY ISDN KEY KX L32 L64 LOC LP MB MD MF MG MINFO MR "
+    "NAPTR NID NIMLOC NINFO NSAP NSAP-PTR NSEC NSEC3 NSEC3PARAM NULL NXT OPENPGPKEY PX RESINFO RKEY RP RRSIG "
+    "RT SIG SINK SMIMEA SPF SSHFP SVCB TA TALINK UID UINFO UNSPEC URI WALLET WKS X25 ZONEMD ";
+
+static bool zone_other(slice word)
 {
-    for (size_t i = 0; i < ARRAY_LEN(zone_failures); i++)
-        if (slice_eq_nocase(word, slice_str(zone_failures[i].word))) {
-            *out = (uint8_t)zone_failures[i].status;
+    struct buf key CLEANUP(buf_done) = {.max = 32};
+    if (word.n > 16 || slice_has(word, ' ') || buf_byte(&key, ' ') || buf_append(&key, word) ||
+        buf_byte(&key, ' '))
+        return false;
+    return slice_find_nocase(slice_str(zone_others), buf_view(&key)) < sizeof zone_others - 1;
+}
+
+/* *out 0: a type of zone_others. False: this is no type. */
+static bool zone_type(struct zone_word w, uint16_t *out)
+{
+    if (w.quoted)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(zone_types); i++)
+        if (slice_eq_nocase(w.text, slice_str(dns_type_name(zone_types[i].type)))) {
+            *out = zone_types[i].type;
             return true;
         }
-    return false;
+    *out = 0;
+    return (slice_starts_nocase(w.text, SLICE("TYPE")) && dns_text_type(w.text, out)) || zone_other(w.text);
 }
 
-static uint16_t zone_type(slice word)
-{
-    for (size_t i = 0; i < ARRAY_LEN(zone_types); i++)
-        if (slice_eq_nocase(word, slice_str(dns_type_name(zone_types[i].type))))
-            return zone_types[i].type;
-    return 0;
-}
-
-/* A word that can be the name of a type we do not know: SPF, TYPE99, CAA. */
-static bool zone_is_type(slice word)
-{
-    for (size_t i = 0; i < word.n; i++)
-        if (!ascii_is_alpha(word.p[i]) && !(i && (ascii_is_digit(word.p[i]) || word.p[i] == '-')))
-            return false;
-    return word.n > 0;
-}
-
-struct zone_line {
+/* One record of the file, from its line to where the next begins. */
+struct zone_entry {
+    slice text;
+    size_t line;           /* where it begins */
+    struct dns_name owner; /* of the record before, for a line that begins with a blank */
+    bool owner_wild, owner_known, owner_named;
     struct dns_zone_record record;
     bool skip; /* empty, a comment, or a name that nobody can ask for */
     const char *wrong;
+    slice word; /* what is wrong, when it is short and printable; else empty */
 };
 
-static void zone_owner(slice name, struct zone_line *l)
+/* Cuts the next entry off: a line, or several when parentheses or quotes are open at its end. */
+static void zone_cut(slice *rest, size_t *line, struct zone_entry *e)
 {
-    slice rest = slice_starts(name, SLICE("*.")) ? slice_from(name, 2) : name;
-    struct buf wire CLEANUP(buf_done);
-    size_t at = 0;
-    l->record.wild = rest.n != name.n;
-    l->skip = true;
-    buf_init(&wire, DNS_NAME_WIRE);
-    if (dns_zone_text_name(rest, &wire) == OK)
-        l->skip = dns_name_read_odd(buf_view(&wire), &at, &l->record.name) != OK;
+    size_t i = 0, depth = 0;
+    bool quoted = false, comment = false, over = false;
+    e->line = *line;
+    for (; i < rest->n && !over; i++) {
+        uint8_t b = rest->p[i];
+        *line += b == '\n';
+        if (b == '\n' && !quoted) {
+            comment = false;
+            over = depth == 0;
+        } else if (comment) {
+            continue;
+        } else if (b == '\\' && i + 1 < rest->n && rest->p[i + 1] != '\n') {
+            i++;
+        } else if (b == '"') {
+            quoted = !quoted;
+        } else if (!quoted) {
+            comment = b == ';';
+            depth += b == '(';
+            if (b == ')' && depth-- == 0) {
+                e->wrong = "a parenthesis is closed that was not opened";
+                return;
+            }
+        }
+    }
+    e->wrong = quoted ? "a quote is not closed" : depth ? "a parenthesis is not closed" : NULL;
+    e->text = slice_sub(*rest, 0, i);
+    *rest = slice_from(*rest, i);
 }
 
-static void zone_line(slice line, struct buf *rdata, struct zone_line *l)
+static void zone_owner(slice name, struct zone_entry *e)
 {
-    struct cursor c = cursor_of(line);
-    struct zone_word w;
-    bool bad = false;
-    uint32_t ttl;
-    *l = (struct zone_line){.record = {.ttl_s = ZONE_TTL_S}};
-    if (!zone_word(&c, &w, &bad)) {
-        l->skip = true;
-        l->wrong = bad ? "a quote is not closed" : NULL;
+    slice below = slice_starts(name, SLICE("*.")) ? slice_from(name, 2) : name;
+    struct buf wire CLEANUP(buf_done);
+    size_t at = 0;
+    buf_init(&wire, DNS_NAME_WIRE);
+    e->owner_wild = below.n != name.n;
+    e->owner_known = false;
+    e->owner_named = true;
+    if (slice_eq(name, SLICE("@"))) {
+        e->wrong = "names are written in full here; there is no @";
         return;
     }
-    if (slice_eq_nocase(w.text, SLICE("$TTL"))) {
-        l->skip = true;
-        return;
-    }
-    if (w.text.n && w.text.p[0] == '$') {
-        l->wrong = "names are written in full here; $ORIGIN and $INCLUDE are not understood";
-        return;
-    }
-    zone_owner(w.text, l);
-    while (zone_word(&c, &w, &bad)) {
-        if (slice_u32(w.text, &ttl)) {
-            l->record.ttl_s = ttl;
-            continue;
-        }
-        if (slice_eq_nocase(w.text, SLICE("IN")))
-            continue;
-        if (zone_failure(w.text, &l->record.status))
+    for (size_t i = 0; i < name.n; i++)
+        if (name.p[i] < ' ' || name.p[i] > '~') {
+            e->wrong = "a name is written in ASCII, as xn--..., other octets as \\DDD";
             return;
-        l->record.type = zone_type(w.text);
-        if (l->record.type == 0 && !zone_is_type(w.text))
-            l->wrong = "this is no type of record";
-        else if (l->record.type && dns_zone_text_rdata(l->record.type, c.rest, rdata))
-            l->wrong = "the data does not fit the type";
+        }
+    if (dns_zone_text_name(below, &wire))
+        e->wrong = "the name has an empty label, one of more than 63 octets, or is longer than 255";
+    else
+        e->owner_known = dns_name_read_odd(buf_view(&wire), &at, &e->owner) == OK;
+}
+
+/* A line that begins with a blank goes on with the name of the one before (RFC 1035 §5.1), unless it begins
+ * with a name after all: people indent. */
+static bool zone_goes_on(slice text, struct zone_word first)
+{
+    uint16_t type;
+    uint32_t ttl;
+    return text.n && (text.p[0] == ' ' || text.p[0] == '\t') &&
+           (zone_type(first, &type) || slice_u32(first.text, &ttl) ||
+            slice_eq_nocase(first.text, SLICE("IN")));
+}
+
+static bool zone_printable(slice word)
+{
+    for (size_t i = 0; i < word.n; i++)
+        if (word.p[i] < ' ' || word.p[i] > '~')
+            return false;
+    return word.n > 0 && word.n <= 32;
+}
+
+/* TYPE RDATA, or SERVFAIL and the like. */
+static void zone_data(struct zone_word type, struct cursor c, struct buf *rdata, struct zone_entry *e)
+{
+    struct zone_word more;
+    bool bad = false, nothing = !zone_word(&(struct cursor){c.rest}, &more, &bad);
+    for (size_t i = 0; i < ARRAY_LEN(zone_failures); i++)
+        if (slice_eq_nocase(type.text, slice_str(zone_failures[i].word))) {
+            e->record.status = (uint8_t)zone_failures[i].status;
+            e->wrong = nothing ? NULL : "a failure is of a whole name: nothing stands behind it";
+            return;
+        }
+    if (!zone_type(type, &e->record.type)) {
+        e->word = zone_printable(type.text) ? type.text : (slice){0};
+        e->wrong = "this is no type of record";
+    } else if (e->record.type == DNS_TXT && nothing) {
+        e->wrong = buf_byte(rdata, 0) ? "the data is too long" : NULL; /* one empty text */
+    } else if (e->record.type && dns_zone_text_rdata(e->record.type, c.rest, rdata)) {
+        e->wrong = "the data does not fit the type";
+    }
+}
+
+static void zone_entry(struct buf *rdata, struct zone_entry *e)
+{
+    struct cursor c = cursor_of(e->text);
+    struct zone_word w;
+    bool bad = false, class_seen = false, ttl_seen = false;
+    e->record = (struct dns_zone_record){.ttl_s = ZONE_TTL_S};
+    e->skip = !zone_word(&c, &w, &bad) || slice_eq_nocase(w.text, SLICE("$TTL"));
+    if (e->skip)
+        return;
+    if (w.text.n && w.text.p[0] == '$') {
+        e->wrong = "names are written in full here; $ORIGIN and $INCLUDE are not understood";
         return;
     }
-    l->wrong = bad ? "a quote is not closed" : "the type of the record is missing";
+    if (!zone_goes_on(e->text, w))
+        zone_owner(w.text, e);
+    else if (e->owner_named)
+        c = cursor_of(e->text);
+    else
+        e->wrong = "there is no name, here or before";
+    if (e->wrong)
+        return;
+    e->skip = !e->owner_known;
+    e->record.name = e->owner;
+    e->record.wild = e->owner_wild;
+    while (zone_word(&c, &w, &bad)) {
+        if (!ttl_seen && !w.quoted && slice_u32(w.text, &e->record.ttl_s)) {
+            ttl_seen = true;
+        } else if (!class_seen && slice_eq_nocase(w.text, SLICE("IN"))) {
+            class_seen = true;
+        } else {
+            zone_data(w, c, rdata, e);
+            return;
+        }
+    }
+    e->wrong = "the type of the record is missing";
 }
 
 static size_t zone_count_lines(slice text)
@@ -346,10 +450,19 @@ static size_t zone_count_lines(slice text)
     return n;
 }
 
+static void zone_tell(const struct zone_entry *e, struct err_detail *detail)
+{
+    if (e->word.n)
+        err_detail_set(detail, "line %zu: %s: %.*s", e->line, e->wrong, SLICE_FMT(e->word));
+    else
+        err_detail_set(detail, "line %zu: %s", e->line, e->wrong);
+}
+
 enum err dns_zone_text_read(slice text, struct arena *a, struct dns_zone *out, struct err_detail *detail)
 {
-    size_t lines = zone_count_lines(text), number = 0;
+    size_t lines = zone_count_lines(text), line = 1;
     struct buf rdata CLEANUP(buf_done) = {.max = DNS_ZONE_RDATA_MAX + 512};
+    struct zone_entry e = {.skip = false};
     struct dns_zone z = {0};
     if (lines > DNS_ZONE_RECORDS_MAX) {
         err_detail_set(detail, "more than %d lines", DNS_ZONE_RECORDS_MAX);
@@ -359,128 +472,20 @@ enum err dns_zone_text_read(slice text, struct arena *a, struct dns_zone *out, s
     if (!z.records)
         return ERR_LIMIT;
     while (text.n) {
-        struct zone_line l;
-        slice line;
-        (void)slice_split(text, '\n', &line, &text); /* the last line may have no end */
-        number++;
         buf_clear(&rdata);
-        zone_line(line, &rdata, &l);
-        if (l.wrong) {
-            err_detail_set(detail, "line %zu: %s", number, l.wrong);
+        zone_cut(&text, &line, &e);
+        if (!e.wrong)
+            zone_entry(&rdata, &e);
+        if (e.wrong) {
+            zone_tell(&e, detail);
             return ERR_SYNTAX;
         }
-        if (l.skip)
+        if (e.skip)
             continue;
-        if (!arena_dup(a, buf_view(&rdata), &l.record.rdata))
+        if (!arena_dup(a, buf_view(&rdata), &e.record.rdata))
             return ERR_LIMIT;
-        z.records[z.n++] = l.record;
+        z.records[z.n++] = e.record;
     }
     *out = z;
     return OK;
-}
-
-/* ---- answers */
-
-enum zone_found { ZONE_NO_NAME, ZONE_NAME, ZONE_CNAME, ZONE_RECORDS, ZONE_FAILED };
-
-/* What the records of one owner (or one "*." owner) say about a type. */
-static enum zone_found zone_look(const struct dns_zone *z, slice owner, bool wild, uint16_t type,
-                                 size_t *out_n, const struct dns_zone_record **out)
-{
-    const struct dns_zone_record *cname = NULL, *failed = NULL;
-    bool exists = false;
-    *out_n = 0;
-    for (size_t i = 0; i < z->n; i++) {
-        const struct dns_zone_record *r = &z->records[i];
-        if (!wild && dns_name_below(&r->name, owner))
-            exists = true;
-        if (r->wild != wild || !slice_eq(dns_name_view(&r->name), owner))
-            continue;
-        exists = true;
-        if (r->status != DNS_ANSWER_OK)
-            failed = r;
-        else if (r->type == type && (*out_n)++ == 0)
-            *out = r;
-        else if (r->type == DNS_CNAME)
-            cname = r;
-    }
-    if (*out_n)
-        return ZONE_RECORDS;
-    if (failed)
-        *out = failed;
-    else if (cname)
-        *out = cname;
-    return failed ? ZONE_FAILED : cname ? ZONE_CNAME : exists ? ZONE_NAME : ZONE_NO_NAME;
-}
-
-static void zone_give(const struct dns_zone *z, slice owner, bool wild, uint16_t type, size_t n,
-                      struct arena *a, struct dns_answer *out)
-{
-    slice *rdata = ARENA_ARRAY(a, n, slice);
-    *out = (struct dns_answer){.status = rdata ? DNS_ANSWER_OK : DNS_ANSWER_TEMPFAIL, .ttl_s = UINT32_MAX};
-    for (size_t i = 0; rdata && i < z->n; i++) {
-        const struct dns_zone_record *r = &z->records[i];
-        if (r->wild != wild || r->type != type || r->status != DNS_ANSWER_OK ||
-            !slice_eq(dns_name_view(&r->name), owner))
-            continue;
-        rdata[out->n++] = r->rdata;
-        out->ttl_s = r->ttl_s < out->ttl_s ? r->ttl_s : out->ttl_s;
-    }
-    out->rdata = rdata;
-}
-
-/* RFC 4592 §3.3.1: the closest name above that exists is where a "*" is looked for. */
-static enum zone_found zone_find(const struct dns_zone *z, slice name, uint16_t type, slice *out_owner,
-                                 bool *out_wild, size_t *out_n, const struct dns_zone_record **out)
-{
-    enum zone_found f = zone_look(z, name, false, type, out_n, out);
-    *out_owner = name;
-    *out_wild = false;
-    for (slice above = name; f == ZONE_NO_NAME && above.n;) {
-        size_t dot = slice_index(above, '.'), n;
-        const struct dns_zone_record *ignored;
-        above = slice_from(above, dot + 1);
-        if (above.n && zone_look(z, above, false, 0, &n, &ignored) == ZONE_NO_NAME)
-            continue;
-        *out_owner = above;
-        *out_wild = true;
-        return zone_look(z, above, true, type, out_n, out);
-    }
-    return f;
-}
-
-void dns_zone_answer(const struct dns_zone *z, slice name, uint16_t type, struct arena *a,
-                     struct dns_answer *out)
-{
-    struct dns_name at = {.n = 0}; /* an empty name is the root */
-    *out = (struct dns_answer){.status = DNS_ANSWER_NXDOMAIN};
-    if (name.n && dns_name_parse_odd(name, &at))
-        return;
-    for (unsigned chain = 0; chain < ZONE_CHAIN; chain++) {
-        const struct dns_zone_record *r = NULL;
-        slice owner;
-        bool wild;
-        size_t n;
-        switch (zone_find(z, dns_name_view(&at), type, &owner, &wild, &n, &r)) {
-        case ZONE_NO_NAME:
-            *out = (struct dns_answer){.status = DNS_ANSWER_NXDOMAIN};
-            return;
-        case ZONE_NAME:
-            *out = (struct dns_answer){.status = DNS_ANSWER_OK};
-            return;
-        case ZONE_FAILED:
-            *out = (struct dns_answer){.status = (enum dns_answer_status)r->status};
-            return;
-        case ZONE_RECORDS:
-            zone_give(z, owner, wild, type, n, a, out);
-            return;
-        case ZONE_CNAME:
-            if (dns_rr_name_odd(r->rdata, &at)) {
-                *out = (struct dns_answer){.status = DNS_ANSWER_NXDOMAIN};
-                return;
-            }
-            break;
-        }
-    }
-    *out = (struct dns_answer){.status = DNS_ANSWER_TEMPFAIL}; /* aliases in circles */
 }
