@@ -14,6 +14,7 @@ static const struct ipc_field report_head_fields[] = {
     IPC_TEXT(struct report_head, email, REPORT_TEXT_MAX),
     IPC_TEXT(struct report_head, contact, REPORT_TEXT_MAX),
     IPC_TEXT(struct report_head, author, DOMAIN),
+    IPC_TEXT(struct report_head, holder, DOMAIN),
     IPC_NUM(struct report_head, I64, begin),
     IPC_NUM(struct report_head, I64, end),
     IPC_NUM(struct report_head, I64, taken_at),
@@ -183,7 +184,7 @@ static const struct ipc_field material_fields[] = {
 static const struct ipc_shape material_shape = IPC_SHAPE(struct material, material_fields);
 static const struct ipc_field settled_fields[] = {
     OWED_KEY(struct settled),
-    IPC_ENUM(struct settled, U8, outcome, SETTLED_GIVEN_UP),
+    IPC_ENUM(struct settled, U8, outcome, SETTLED__LAST),
     IPC_NUM(struct settled, I64, at),
     IPC_TEXT(struct settled, to, SETTLED_TO_MAX),
     IPC_NUM(struct settled, U64, messages),

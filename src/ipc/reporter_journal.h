@@ -36,6 +36,7 @@ struct report_head {
     slice domain; /* of ours, that it is about */
     slice email, contact;
     slice author; /* the domain that is proven to have sent it (DMARC pass), or empty */
+    slice holder; /* the end of author that somebody registered: whom the room it takes is charged to */
     int64_t begin, end, taken_at;
     uint8_t p, sp, np, adkim, aspf; /* the last two: 'r', 's' or 0 */
     bool testing;
@@ -111,8 +112,10 @@ enum report_question {
     REPORT_ASK_SOURCES, /* rows of proven aggregate reports, those of the newest period first */
     REPORT_ASK_TLS,     /* rows of proven TLS reports, alike ones as one, by who reported */
     REPORT_ASK_FAILURES,
-    REPORT_ASK_SENT, /* how many aggregate reports we sent, on mail to the domain */
-    REPORT_ASK__LAST = REPORT_ASK_SENT
+    REPORT_ASK_SENT,   /* how many aggregate reports we sent, on mail to the domain */
+    REPORT_ASK_FAILED, /* how many failure reports we sent since, as orgs: one for each policy domain (org);
+                          domain: that one only; empty: all */
+    REPORT_ASK__LAST = REPORT_ASK_FAILED
 };
 
 /* Where a page of sources ended. */
@@ -199,7 +202,14 @@ struct material {
     bool more;
 };
 /* What became of a report; the numbers are on disk. */
-enum settled_outcome { SETTLED_SENT = 0, SETTLED_NOBODY = 1, SETTLED_OFF = 2, SETTLED_GIVEN_UP = 3 };
+enum settled_outcome {
+    SETTLED_SENT = 0,
+    SETTLED_NOBODY = 1,
+    SETTLED_OFF = 2,
+    SETTLED_GIVEN_UP = 3,
+    SETTLED_FAILURE = 4, /* no aggregate report but a failure report, which record names: so many are sent */
+    SETTLED__LAST = SETTLED_FAILURE
+};
 #define SETTLED_TO_MAX 2000
 struct settled {
     int64_t begin;

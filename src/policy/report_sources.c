@@ -2,6 +2,7 @@
 
 #include "core/auth/auth.h"
 #include "core/dns/dns_name.h"
+#include "core/reports/report_text.h"
 #include "text/utf8.h"
 
 #include <stdlib.h>
@@ -14,7 +15,7 @@ struct alike {
 
 const char *report_class_word(enum report_class c)
 {
-    static const char *const words[] = {"ok", "forwarded", "own", "changed", "service", "forged"};
+    static const char *const words[] = {"ok", "forwarded", "own", "changed", "service", "near", "forged"};
     static_assert(ARRAY_LEN(words) == REPORT_CLASS__COUNT, "every class has a word");
     return words[(unsigned)c < REPORT_CLASS__COUNT ? c : REPORT_FORGED];
 }
@@ -165,12 +166,33 @@ static bool look_closer(struct report_sources *s, struct report_source *to,
     return arena_dup(s->arena, other, &to->other);
 }
 
+/* One text for all, or several: false at the arena's cap. */
+static bool note(struct report_sources *s, slice text, slice *one, bool *several)
+{
+    if (one->n == 0 && !*several)
+        return arena_dup(s->arena, text, one);
+    if (!*several && !slice_eq_nocase(*one, text)) {
+        *several = true;
+        *one = (slice){0};
+    }
+    return true;
+}
+
+/* In whose name what failed came, and who says so. */
+static bool look_who(struct report_sources *s, struct report_source *to, const struct aggregate_record *row,
+                     slice org)
+{
+    slice as = is_ours(row->header_from, s->domain) ? row->header_from : s->domain;
+    return note(s, as, &to->as, &to->as_several) && note(s, org, &to->org, &to->org_several);
+}
+
 static bool our_signature_failed(const struct report_sources *s, const struct aggregate_record *row)
 {
     bool failed = false;
     for (size_t i = 0; i < row->n_dkim && !row->dkim_aligned; i++)
         failed = failed || (is_ours(row->dkim[i].domain, s->domain) && row->dkim[i].result != AUTH_PASS &&
-                            row->dkim[i].result != AUTH_NONE);
+                            row->dkim[i].result != AUTH_NONE &&
+                            row->dkim[i].result != AUTH_TEMPERROR); /* the receiver's DNS, not ours */
     return failed;
 }
 
@@ -203,7 +225,29 @@ bool report_sources_add(struct report_sources *s, const struct aggregate_record 
         to->first = from->begin;
     if ((!believed || bad_dkim) && from->end > to->last)
         to->last = from->end;
+    if ((!believed || bad_dkim) && !look_who(s, to, row, from->org))
+        return false;
     return believed || look_closer(s, to, row, count);
+}
+
+/* /24 of what is mapped into ::ffff:0:0/96, /48 else. */
+static size_t network_bytes(const struct ip *ip)
+{
+    return ip_is_v4(ip) ? 15 : 6;
+}
+
+void report_sources_near(struct report_sources *s, const struct ip *address, slice name)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct report_source *one = &s->at[i];
+        bool at = name.n && ip_eq(&one->ip, address);
+        if (one->near == REPORT_AT_NAME || (one->near == REPORT_IN_NETWORK && !at) ||
+            ip_is_v4(&one->ip) != ip_is_v4(address) ||
+            memcmp(one->ip.b, address->b, network_bytes(address)) != 0)
+            continue;
+        one->near = at ? REPORT_AT_NAME : REPORT_IN_NETWORK;
+        one->near_name = name;
+    }
 }
 
 uint64_t report_source_failed(const struct report_source *s)
@@ -222,7 +266,9 @@ enum report_class report_class_of(const struct report_source *s)
         return REPORT_OWN;
     if (s->own_broken * 2 >= failed || s->believed > failed)
         return REPORT_CHANGED;
-    return s->others * 2 >= failed ? REPORT_SERVICE : REPORT_FORGED;
+    if (s->others * 2 >= failed)
+        return REPORT_SERVICE;
+    return s->near != REPORT_FAR ? REPORT_NEAR : REPORT_FORGED;
 }
 
 static int compare(const void *a, const void *b)
@@ -247,25 +293,6 @@ void report_sources_sort(struct report_sources *s)
 
 /* ---- groups */
 
-/* The last two labels of a reverse name, three when the second is short: "co.uk". For reading only. */
-static slice name_end(slice name)
-{
-    size_t dots = 0, from = name.n, label = 0;
-    while (from > 0) {
-        if (name.p[from - 1] == '.') {
-            if (++dots >= 2 && label > 3)
-                break;
-            if (dots == 3)
-                break;
-            label = 0;
-        } else {
-            label++;
-        }
-        from--;
-    }
-    return slice_from(name, from);
-}
-
 static uint64_t group_key(const struct report_sources *s, const struct report_source *one)
 {
     uint8_t room[1 + 256];
@@ -275,18 +302,23 @@ static uint64_t group_key(const struct report_sources *s, const struct report_so
     if (class == REPORT_SERVICE && one->other.n)
         name = one->other;
     else if (one->name.n)
-        name = name_end(one->name);
-    if (class != REPORT_OWN && name.n && name.n <= 255) {
+        name = report_domain_end(one->name);
+    if (class != REPORT_OWN && class != REPORT_NEAR && name.n && name.n <= 255) {
         room[0] |= 0x80;
         memcpy(room + 1, name.p, name.n);
         return hash_slice(&s->key, slice_of(room, 1 + name.n));
     }
     memcpy(room + 1, one->ip.b, 16);
-    if (class != REPORT_OWN) { /* /24 of what is mapped into ::ffff:0:0/96, /48 else */
-        size_t keep = ip_is_v4(&one->ip) ? 15 : 6;
-        memset(room + 1 + keep, 0, 16 - keep);
-    }
+    if (class != REPORT_OWN && class != REPORT_NEAR)
+        memset(room + 1 + network_bytes(&one->ip), 0, 16 - network_bytes(&one->ip));
     return hash_slice(&s->key, slice_of(room, 17));
+}
+
+static void group_one(slice text, bool several, slice *one, bool *all_several)
+{
+    if (several || (one->n && !slice_eq_nocase(*one, text)))
+        *all_several = true;
+    *one = *all_several ? (slice){0} : text;
 }
 
 static void group_add(struct report_group *g, const struct report_source *one)
@@ -308,6 +340,8 @@ static void group_add(struct report_group *g, const struct report_source *one)
         sum->last = one->last;
     if (one->good > sum->good)
         sum->good = one->good;
+    group_one(one->as, one->as_several, &sum->as, &sum->as_several);
+    group_one(one->org, one->org_several, &sum->org, &sum->org_several);
 }
 
 static int compare_groups(const void *a, const void *b)
@@ -339,6 +373,8 @@ bool report_sources_group(const struct report_sources *s, const struct report_gr
                                             .ours = one->ours,
                                             .name = one->name,
                                             .other = one->other,
+                                            .near = one->near,
+                                            .near_name = one->near_name,
                                             .other_is_dkim = one->other_is_dkim};
             (void)map_put(&found, key, g);
         }

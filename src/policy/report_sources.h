@@ -9,7 +9,8 @@
  *                 forwarder
  *     SERVICE ... it proves another domain than ours (SPF or DKIM pass, not aligned): probably a service of
  *                 ours that does not use our name yet, or nobody of ours who is honest about his own
- *     FORGED .... it proves nothing
+ *     NEAR ...... it proves nothing, but it is the address of a name of ours ("www"), or in the network of
+ * one or of this server: probably a machine of ours FORGED .... it proves nothing
  *
  * Sources that an administrator would treat alike become one group: those that prove the same other domain,
  * those in one network (/24, /48), and those whose reverse names end alike.
@@ -36,6 +37,7 @@ enum report_class {
     REPORT_OWN,
     REPORT_CHANGED,
     REPORT_SERVICE,
+    REPORT_NEAR,
     REPORT_FORGED,
     REPORT_CLASS__COUNT
 };
@@ -53,6 +55,12 @@ struct report_source {
     uint64_t others;     /* failed, but SPF or DKIM passed for another domain */
     slice other;         /* such a domain, the first seen */
     bool other_is_dkim;  /* it signs with that domain; else SPF only */
+    slice as;            /* the domain in From of what failed, when it is one, below ours; else empty */
+    bool as_several;
+    slice org; /* who reported what failed */
+    bool org_several;
+    enum { REPORT_FAR, REPORT_IN_NETWORK, REPORT_AT_NAME } near; /* report_sources_near() */
+    slice near_name;                                             /* of ours; empty: this server */
     time_ms first, last; /* periods in which it failed: when the first began, when the last ended */
     time_ms good;        /* when the last period ended in which it passed; 0: never */
 };
@@ -83,6 +91,9 @@ NODISCARD bool report_sources_init(struct report_sources *s, slice domain, const
 /* Adds a row. Domains are copied where kept. False at the arena's cap. */
 NODISCARD bool report_sources_add(struct report_sources *s, const struct aggregate_record *row,
                                   const struct report_origin *from, const struct ip *ours, size_t n_ours);
+/* A name in our domain has that address, or (no name) this server: sources there and in its network (/24,
+ * /48) are near. The name lives as long as s. Before report_sources_group(). */
+void report_sources_near(struct report_sources *s, const struct ip *address, slice name);
 /* Our own first, then the largest failing ones. Nothing may be added afterwards. */
 void report_sources_sort(struct report_sources *s);
 enum report_class report_class_of(const struct report_source *s);

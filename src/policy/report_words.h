@@ -15,6 +15,7 @@ struct report_words_tls {
     slice org;
     uint64_t good, failed;
     slice result, mx; /* of one kind of failure; result empty: the sums */
+    slice reason;     /* what the sender adds to it, or empty */
     uint64_t count;
 };
 
@@ -26,8 +27,10 @@ struct report_words_failure {
 
 struct report_summary {
     slice domain;
-    unsigned days; /* that were asked for */
-    size_t n_orgs; /* organisations that are proven to have sent aggregate reports */
+    unsigned days;  /* that were asked for */
+    slice hostname; /* of this server */
+    size_t n_orgs;  /* organisations that are proven to have sent aggregate reports */
+    slice org;      /* the only one, when it is one */
     /* reports of any kind whose sender is not proven: they count nowhere */
     uint64_t unproven_reports, unproven_messages;
     slice unproven_org; /* whom the largest claims to be from */
@@ -47,7 +50,10 @@ struct report_summary {
 struct report_line {
     const char *kind; /* "total" "source" "advice" "tls" "failure" "unproven" */
     enum report_class class;
-    const struct report_group *group; /* kind "source" */
+    const struct report_group *group;   /* kind "source" */
+    const struct report_summary *sum;   /* the first of kind "total", and "advice" */
+    const struct report_words_tls *tls; /* kind "tls"; sums may be of several policies */
+    const struct report_words_failure *failure;
     slice text, fix;
 };
 typedef void (*report_line_fn)(void *arg, const struct report_line *line);

@@ -101,19 +101,41 @@ static slice dkim_word(uint8_t result)
     return auth_result_word(result == AUTH_SOFTFAIL ? AUTH_FAIL : (enum auth_result)result);
 }
 
+static bool is_below(slice name, slice above)
+{
+    return name.n > above.n && slice_ends_nocase(name, above) && name.p[name.n - above.n - 1] == '.';
+}
+
+/* Which come first, RFC 9990 §3.1.3: those that pass for the author's domain, for one above or below it, for
+ * any, and then the rest. */
+enum { RANKS = 4 };
+
+static unsigned rank(const struct aggregate_record *r, const struct aggregate_dkim *d)
+{
+    if (d->result != AUTH_PASS)
+        return 3;
+    if (slice_eq_nocase(d->domain, r->header_from))
+        return 0;
+    return r->dkim_aligned && (is_below(d->domain, r->header_from) || is_below(r->header_from, d->domain))
+               ? 1
+               : 2;
+}
+
 static void write_auth(struct buf *b, const struct aggregate_record *r)
 {
     slice domain = r->spf_domain.n ? r->spf_domain : r->envelope_from;
     buf_str(b, "    <auth_results>\n");
-    for (size_t i = 0; i < r->n_dkim; i++) {
-        if (r->dkim[i].domain.n == 0 || r->dkim[i].selector.n == 0)
-            continue; /* a signature nobody could have checked */
-        buf_str(b, "      <dkim>\n");
-        put(b, 4, "domain", r->dkim[i].domain);
-        put(b, 4, "result", dkim_word(r->dkim[i].result));
-        put(b, 4, "selector", r->dkim[i].selector);
-        buf_str(b, "      </dkim>\n");
-    }
+    for (unsigned turn = 0; turn < RANKS; turn++)
+        for (size_t i = 0; i < r->n_dkim; i++) {
+            const struct aggregate_dkim *d = &r->dkim[i];
+            if (d->domain.n == 0 || d->selector.n == 0 || rank(r, d) != turn)
+                continue; /* without both of them it is a signature nobody could have checked */
+            buf_str(b, "      <dkim>\n");
+            put(b, 4, "domain", d->domain);
+            put(b, 4, "result", dkim_word(d->result));
+            put(b, 4, "selector", d->selector);
+            buf_str(b, "      </dkim>\n");
+        }
     /* With the null sender SPF checked postmaster@HELO, which is a MAIL FROM identity too (RFC 7208 §2.4) */
     if (domain.n) {
         buf_str(b, "      <spf>\n");

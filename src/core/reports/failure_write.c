@@ -74,18 +74,58 @@ static enum err redacted_field(struct buf *out, const char *name, slice domain)
     return field(out, name, buf_view(&value));
 }
 
+/* The methods that did not prove the author's domain (RFC 9991 §4; RFC 7489 §7.3.1 meant those that did). */
 static slice alignment(const struct failure_write *f)
 {
-    if (f->dkim_aligned)
-        return f->spf_aligned ? SLICE("dkim, spf") : SLICE("dkim");
-    return f->spf_aligned ? SLICE("spf") : SLICE("none");
+    if (!f->dkim_aligned)
+        return f->spf_aligned ? SLICE("dkim") : SLICE("dkim, spf");
+    return f->spf_aligned ? SLICE("none") : SLICE("spf");
+}
+
+static bool ends_word(uint8_t c)
+{
+    return c <= ' ' || c == '<' || c == '>' || c == ',' || c == ';' || c == ':' || c == '(' || c == ')' ||
+           c == '[' || c == ']' || c == '"';
+}
+
+/* Takes the local part that ends out away again, of a quoted one everything from the first quote on; "=" may
+ * stand in one ("bounce+user=example.org"). property: but not the "smtp.mailfrom=" before it. False: there
+ * was none. */
+static bool drop_local(bool property, struct buf *out)
+{
+    size_t n = out->n, whole = out->n;
+    if (n && out->p[n - 1] == '"')
+        for (n = 0; out->p[n] != '"';)
+            n++;
+    else
+        while (n && !ends_word(out->p[n - 1]))
+            n--;
+    if (property && n < whole) {
+        size_t name = slice_index(slice_of(out->p + n, whole - n), '=');
+        n = name < whole - n ? n + name + 1 : n;
+    }
+    buf_truncate(out, n);
+    return n < whole;
+}
+
+static void redact_any(slice value, bool properties, struct buf *out)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        if (value.p[i] == '@' && drop_local(properties, out))
+            buf_str(out, REDACTED);
+        buf_byte(out, value.p[i]);
+    }
 }
 
 enum err failure_write_fields(const struct failure_write *f, struct buf *out)
 {
     struct buf date CLEANUP(buf_done) = {.max = 64}, mta CLEANUP(buf_done) = {.max = 300};
+    struct buf results CLEANUP(buf_done) = {.max = VALUE_MAX}, identity CLEANUP(buf_done) = {.max = 300};
     char ip[IP_TEXT];
     enum err e = date_print(f->arrived, 0, &date);
+    redact_any(f->results, true, &results);
+    if (f->dkim_domain.n) /* i= without its local part */
+        buf_print(&identity, "@%.*s", SLICE_FMT(f->dkim_domain));
     buf_print(&mta, "dns; %.*s", SLICE_FMT(f->hostname));
     ip_print(&f->source, ip);
     const struct {
@@ -97,13 +137,14 @@ enum err failure_write_fields(const struct failure_write *f, struct buf *out)
         {"User-Agent", SLICE("Posthorn")},
         {"Auth-Failure", f->failure},
         {"Identity-Alignment", alignment(f)},
-        {"Authentication-Results", f->results},
+        {"Authentication-Results", buf_view(&results)},
         {"Reported-Domain", f->reported_domain},
         {"Reporting-MTA", buf_view(&mta)},
         {"Source-IP", ip_is_none(&f->source) ? (slice){0} : slice_str(ip)},
         {"Arrival-Date", buf_view(&date)},
         {"Delivery-Result", f->delivery},
         {"DKIM-Domain", f->dkim_domain},
+        {"DKIM-Identity", buf_view(&identity)},
         {"DKIM-Selector", f->dkim_selector},
     };
     for (size_t i = 0; i < ARRAY_LEN(fields) && !e; i++)
@@ -117,48 +158,44 @@ enum err failure_write_fields(const struct failure_write *f, struct buf *out)
 
 /* ---- the header, redacted */
 
-enum how { AS_IS, RECIPIENTS, ANY_ADDRESS };
+enum how { AS_IS, RECIPIENTS, ANY_ADDRESS, RECEIVED, SIGNATURE };
 
 /* All that is told. Not Subject: it says what the mail is about. */
 static const struct {
     slice name;
     enum how how;
 } told[] = {
-    {SLICE_INIT("Received"), ANY_ADDRESS}, {SLICE_INIT("DKIM-Signature"), AS_IS},
-    {SLICE_INIT("ARC-Seal"), AS_IS},       {SLICE_INIT("List-Id"), ANY_ADDRESS},
-    {SLICE_INIT("From"), AS_IS},           {SLICE_INIT("Sender"), AS_IS},
-    {SLICE_INIT("Reply-To"), RECIPIENTS},  {SLICE_INIT("To"), RECIPIENTS},
-    {SLICE_INIT("Cc"), RECIPIENTS},        {SLICE_INIT("Date"), AS_IS},
+    {SLICE_INIT("Received"), RECEIVED},
+    {SLICE_INIT("DKIM-Signature"), SIGNATURE},
+    {SLICE_INIT("ARC-Seal"), AS_IS},
+    {SLICE_INIT("List-Id"), ANY_ADDRESS},
+    {SLICE_INIT("From"), AS_IS},
+    {SLICE_INIT("Sender"), RECIPIENTS}, /* of a list: with our user in it */
+    {SLICE_INIT("Reply-To"), RECIPIENTS},
+    {SLICE_INIT("To"), RECIPIENTS},
+    {SLICE_INIT("Cc"), RECIPIENTS},
+    {SLICE_INIT("Date"), AS_IS},
     {SLICE_INIT("Message-ID"), AS_IS},
 };
 
-static bool ends_local(uint8_t c)
+/* Without "for ...", where also names without a domain stand (RFC 5321 §4.4). */
+static void redact_received(slice value, struct buf *out)
 {
-    return c <= ' ' || c == '<' || c == '>' || c == ',' || c == ';' || c == ':' || c == '(' || c == ')' ||
-           c == '=' || c == '[' || c == ']' || c == '"';
+    size_t whom = slice_find_nocase(value, SLICE(" for ")), at = slice_rindex(value, ';');
+    redact_any(slice_sub(value, 0, size_min(whom, at)), false, out);
+    redact_any(slice_from(value, at), false, out);
 }
 
-/* Takes the local part that ends out away again; of a quoted one everything from the first quote on. */
-static void drop_local(struct buf *out)
+/* Without z=, which has copies of any fields of the message (RFC 6376 §3.5). */
+static void redact_signature(slice value, struct buf *out)
 {
-    size_t n = out->n;
-    if (n && out->p[n - 1] == '"')
-        for (n = 0; out->p[n] != '"';)
-            n++;
-    else
-        while (n && !ends_local(out->p[n - 1]))
-            n--;
-    buf_truncate(out, n);
-}
-
-static void redact_any(slice value, struct buf *out)
-{
-    for (size_t i = 0; i < value.n; i++) {
-        if (value.p[i] == '@') {
-            drop_local(out);
-            buf_str(out, REDACTED);
-        }
-        buf_byte(out, value.p[i]);
+    slice rest = value, tag, name, text;
+    while (rest.n) {
+        (void)slice_split(rest, ';', &tag, &rest); /* the last one has no ";" */
+        if (slice_split(tag, '=', &name, &text) && slice_eq_nocase(slice_trim(name), SLICE("z")))
+            continue;
+        buf_append(out, tag);
+        buf_str(out, rest.n ? ";" : "");
     }
 }
 
@@ -193,7 +230,11 @@ static enum err write_one(const struct header_field *f, slice name, enum how how
         if (!redact_recipients(line, &a, &value))
             return OK;
     } else if (how == ANY_ADDRESS) {
-        redact_any(line, &value);
+        redact_any(line, false, &value);
+    } else if (how == RECEIVED) {
+        redact_received(line, &value);
+    } else if (how == SIGNATURE) {
+        redact_signature(line, &value);
     } else {
         buf_append(&value, line);
     }

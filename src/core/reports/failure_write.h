@@ -2,7 +2,8 @@
  *
  * Somebody's mail is told about to a stranger who owns the domain it claims to be from, so it is as little as
  * serves him: no body, no subject, of the header only the fields listed in failure_write.c, and no local part
- * of any address but those of From and Sender, which are in his name (RFC 6590; THREATS: privacy). */
+ * of any address but those of From, which is in his name (RFC 6590; THREATS: privacy): neither in the results
+ * nor in Received nor in what a signature has copied, since all of them may name who the message was for. */
 #ifndef POSTHORN_CORE_REPORTS_FAILURE_WRITE_H
 #define POSTHORN_CORE_REPORTS_FAILURE_WRITE_H
 

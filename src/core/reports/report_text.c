@@ -38,6 +38,24 @@ slice report_domain(slice in, struct arena *a)
     return arena_dup(a, dns_name_view(&name), &out) ? out : (slice){0};
 }
 
+slice report_domain_end(slice name)
+{
+    size_t dots = 0, from = name.n, label = 0;
+    while (from > 0) {
+        if (name.p[from - 1] == '.') {
+            if (++dots >= 2 && label > 3)
+                break;
+            if (dots == 3)
+                break;
+            label = 0;
+        } else {
+            label++;
+        }
+        from--;
+    }
+    return slice_from(name, from);
+}
+
 uint8_t report_result(slice word)
 {
     static const struct {

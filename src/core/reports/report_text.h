@@ -11,6 +11,9 @@
 slice report_text(slice in, size_t max, struct arena *a);
 /* A copy of a domain name in lower case, or empty when dns_name_parse() does not take it. */
 slice report_domain(slice in, struct arena *a);
+/* Of a domain name the end that somebody registers: its last two labels, three when the second is short
+ * ("co.uk"). A guess, for counting and for reading, not for trust. A view. */
+slice report_domain_end(slice name);
 /* The number of an SPF or DKIM result word (enum auth_result), "hardfail" and "error" included; none when
  * unknown. */
 uint8_t report_result(slice word);

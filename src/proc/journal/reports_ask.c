@@ -19,8 +19,9 @@ static enum err ask_orgs(struct reports *r, const struct report_ask *ask, struct
                          struct report_page *out)
 {
     struct stmt *q CLEANUP(stmt_done) =
-        db_stmt(r->db, "SELECT org, kind, count(*), sum(messages), min(begin_at), max(end_at), p,"
-                       " proven FROM report WHERE domain = ?1 AND kind IN (0, 1, 2) AND end_at > ?2"
+        db_stmt(r->db, "SELECT org, kind, count(*), sum(messages), min(begin_at), max(end_at),"
+                       " max(end_at * 256 + p) % 256, proven FROM report WHERE domain = ?1 AND kind IN (0, "
+                       "1, 2) AND end_at > ?2"
                        " AND end_at <= ?3 GROUP BY proven, kind, org"
                        " ORDER BY proven DESC, kind, 4 DESC, org LIMIT ?4 OFFSET ?5");
     struct report_org *row;
@@ -157,13 +158,31 @@ static enum err ask_sent(struct reports *r, const struct report_ask *ask, struct
     return e;
 }
 
+static enum err ask_failed(struct reports *r, const struct report_ask *ask, struct arena *a,
+                           struct report_page *out)
+{
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        r->db, "SELECT policy_domain, count(*) FROM settled WHERE begin_at >= ?2 / 1000 AND outcome = 4"
+               " AND (?1 = '' OR policy_domain = ?1) AND at <= ?3 GROUP BY policy_domain LIMIT ?4"
+               " OFFSET ?5");
+    struct report_org *row;
+    struct reports__page p = reports__page_of(q, a, sizeof *row);
+    bind_time(q, ask);
+    bind_page(q, ask);
+    while ((row = reports__row(&p)))
+        *row = (struct report_org){.org = reports__text(&p, 0), .reports = stmt_u64(q, 1)};
+    *out = (struct report_page){.orgs = (struct report_org *)p.rows, .n_orgs = p.n, .more = p.more};
+    return p.e;
+}
+
 enum err reports_ask(struct reports *r, const struct report_ask *ask, struct arena *a,
                      struct report_page *out)
 {
     static enum err (*const questions[])(struct reports *, const struct report_ask *, struct arena *,
                                          struct report_page *) = {
-        [REPORT_ASK_ORGS] = ask_orgs,         [REPORT_ASK_SOURCES] = ask_sources, [REPORT_ASK_TLS] = ask_tls,
-        [REPORT_ASK_FAILURES] = ask_failures, [REPORT_ASK_SENT] = ask_sent,
+        [REPORT_ASK_ORGS] = ask_orgs, [REPORT_ASK_SOURCES] = ask_sources,
+        [REPORT_ASK_TLS] = ask_tls,   [REPORT_ASK_FAILURES] = ask_failures,
+        [REPORT_ASK_SENT] = ask_sent, [REPORT_ASK_FAILED] = ask_failed,
     };
     static_assert(ARRAY_LEN(questions) == REPORT_ASK__LAST + 1, "each question has its function");
     struct report_page page;

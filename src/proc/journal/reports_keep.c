@@ -4,13 +4,14 @@
 #define ROW_ARENA     ((size_t)64 * 1024)
 #define PRUNE_REPORTS 16 /* oldest that go with each report that comes, while there is too much */
 #define PRUNE_SEEN    4096
+#define HEAD_WEIGHT   500 /* bytes of a report without rows, about */
 
-static enum err put_head(struct reports *r, const struct report_head *h)
+static enum err put_head(struct reports *r, const struct report_head *h, size_t rows_bytes)
 {
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
         r->db, "INSERT INTO report (kind, domain, org, report_id, email, contact, author, mail, begin_at,"
                " end_at, taken_at, p, sp, np, adkim, aspf, testing, fo, messages, left_out, mistake,"
-               " proven) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+               " proven, holder, weight) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
     stmt_bind_i64(q, 1, h->kind);
     stmt_bind_text(q, 2, h->domain);
     stmt_bind_text(q, 3, h->org);
@@ -33,6 +34,8 @@ static enum err put_head(struct reports *r, const struct report_head *h)
     stmt_bind_u64(q, 20, reports__bounded(h->left_out));
     stmt_bind_text(q, 21, h->mistake);
     stmt_bind_i64(q, 22, h->proven);
+    stmt_bind_text(q, 23, h->holder);
+    stmt_bind_u64(q, 24, HEAD_WEIGHT + rows_bytes);
     return stmt_run(q);
 }
 
@@ -168,19 +171,32 @@ static enum err put_rows(struct reports *r, slice rows, const struct ipc_shape *
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
-static enum err prune_reports(struct reports *r, bool full, time_ms oldest)
+static enum err prune_old(struct reports *r, time_ms oldest)
 {
-    struct stmt *q CLEANUP(stmt_done) =
-        db_stmt(r->db, "DELETE FROM report WHERE id IN (SELECT id FROM report ORDER BY id LIMIT ?1)"
-                       " AND (?2 OR taken_at < ?3)");
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        r->db,
+        "DELETE FROM report WHERE id IN (SELECT id FROM report ORDER BY id LIMIT ?1) AND taken_at < ?2");
     stmt_bind_i64(q, 1, PRUNE_REPORTS);
-    stmt_bind_i64(q, 2, full);
-    stmt_bind_i64(q, 3, oldest);
+    stmt_bind_i64(q, 2, oldest);
+    return stmt_run(q);
+}
+
+/* The oldest of whoever takes the most room: a flood of reports, by nobody proven or by one domain, pushes
+ * out itself and not what others reported. */
+static enum err prune_largest(struct reports *r)
+{
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        r->db, "DELETE FROM report WHERE id IN (SELECT id FROM report WHERE holder = (SELECT holder"
+               " FROM report GROUP BY holder ORDER BY sum(weight) DESC LIMIT 1) ORDER BY id LIMIT ?1)");
+    stmt_bind_i64(q, 1, PRUNE_REPORTS);
     return stmt_run(q);
 }
 
 static enum err prune_seen(struct reports *r, bool full, time_ms oldest)
 {
+    if (!full && reports__number(r, "SELECT coalesce(min(begin_at), 1 << 40) FROM seen") >=
+                     (uint64_t)(oldest > 0 ? oldest / MS_SECOND : 0))
+        return OK; /* mostly */
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
         r->db,
         "DELETE FROM seen WHERE (begin_at, policy_domain, author, envelope_to, source, envelope_from, spf,"
@@ -203,17 +219,20 @@ static enum err prune_settled(struct reports *r, time_ms oldest)
     return stmt_run(q);
 }
 
-/* Invariant 3: what is too old, and the oldest while there is too much. */
-static enum err prune(struct reports *r, time_ms now)
+/* Invariant 3: what is too old, and of what is added now while there is too much. Reports stop at three
+ * quarters of the room, so that they never push out what we judged. */
+static enum err prune(struct reports *r, bool is_report, time_ms now)
 {
     uint64_t used = (reports__number(r, "PRAGMA page_count") - reports__number(r, "PRAGMA freelist_count")) *
                     reports__number(r, "PRAGMA page_size");
-    bool full = used > r->limits.bytes_max;
+    bool full = used > (is_report ? r->limits.bytes_max / 4 * 3 : r->limits.bytes_max);
     time_ms oldest = now - (time_ms)r->limits.keep_days * MS_DAY;
-    enum err e = prune_reports(r, full, oldest);
+    enum err e = prune_old(r, oldest);
+    if (!e && full && is_report)
+        e = prune_largest(r);
     if (!e)
         e = prune_settled(r, oldest);
-    return e ? e : prune_seen(r, full, oldest);
+    return e ? e : prune_seen(r, full && !is_report, oldest);
 }
 
 enum err reports_add(struct reports *r, const struct report_head *head, slice rows, time_ms now)
@@ -229,9 +248,9 @@ enum err reports_add(struct reports *r, const struct report_head *head, slice ro
     struct db_txn t CLEANUP(db_rollback) = {0};
     enum err e = reports__begin(r, &t);
     if (!e)
-        e = prune(r, now);
+        e = prune(r, true, now);
     if (!e)
-        e = put_head(r, head);
+        e = put_head(r, head, rows.n);
     if (!e)
         e = put_rows(r, rows, kinds[head->kind].shape, kinds[head->kind].put, db_last_id(r->db));
     return e ? e : db_commit(&t);
@@ -242,7 +261,7 @@ enum err reports_seen(struct reports *r, slice rows, time_ms now)
     struct db_txn t CLEANUP(db_rollback) = {0};
     enum err e = reports__begin(r, &t);
     if (!e)
-        e = prune(r, now);
+        e = prune(r, false, now);
     if (!e)
         e = put_rows(r, rows, &seen_row_shape, put_seen, 0);
     return e ? e : db_commit(&t);

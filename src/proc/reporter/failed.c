@@ -1,9 +1,10 @@
 /* failed: failure reports: asked for by a domain (ruf=), switched on for a domain of ours, and then about its
  * mail only: written, redacted, sent at once.
  *
- * Few: FAILED_PER_DOMAIN a day about one policy, FAILED_A_DAY in all, FAILED_JOBS under way. The counts are
- * in memory: a reporter that is started again begins at none. Lost ones are not made up for: a failure report
- * is a courtesy. Their reverse-path is empty (RFC 9991 §5), so nothing comes back. */
+ * Few: FAILED_PER_DOMAIN a day (UTC) about one policy, FAILED_A_DAY in all, FAILED_JOBS under way. Journal
+ * has each in reports.db before it goes out, and is asked for those of the day at the start; until it has
+ * answered none goes out. Lost ones are not made up for: a failure report is a courtesy. Their reverse-path
+ * is empty (RFC 9991 §5), so nothing comes back. */
 #include "core/dmarc/dmarc_record.h"
 #include "core/reports/failure_write.h"
 #include "ipc/x_relay.h"
@@ -19,6 +20,7 @@
 
 #define JOB_ARENA ((size_t)4 << 20)
 #define PART_MAX  ((size_t)128 * 1024)
+#define AGAIN_MS  (5 * MS_SECOND) /* journal did not say how many there were */
 
 struct failed_job {
     struct list link;
@@ -27,6 +29,7 @@ struct failed_job {
     struct failed m; /* in the arena */
     struct dmarc_record record;
     struct dests dests;
+    char id[32];
 };
 
 static void job_end(struct failed_job *j)
@@ -58,18 +61,55 @@ static struct failed_count *count_of(struct reporter *r, slice domain)
     return &r->failed_counts[r->n_failed_counts];
 }
 
-static bool may_send(struct reporter *r, slice domain, bool count)
+static void count(struct reporter *r, slice domain, uint64_t n)
 {
     struct failed_count *c = count_of(r, domain);
-    if (!c || r->failed_today == FAILED_A_DAY || c->n == FAILED_PER_DOMAIN)
-        return false;
-    if (count) {
-        if (c == &r->failed_counts[r->n_failed_counts])
-            r->n_failed_counts++;
-        c->n++;
-        r->failed_today++;
+    r->failed_today += (unsigned)size_min((size_t)n, FAILED_A_DAY);
+    if (!c)
+        return;
+    if (c == &r->failed_counts[r->n_failed_counts])
+        r->n_failed_counts++;
+    c->n += (unsigned)size_min((size_t)n, FAILED_PER_DOMAIN);
+}
+
+static bool may_send(struct reporter *r, slice domain)
+{
+    const struct failed_count *c = count_of(r, domain);
+    return r->failed_known && c && r->failed_today < FAILED_A_DAY && c->n < FAILED_PER_DOMAIN;
+}
+
+/* What journal has of today, of a reporter that was here before. */
+static void counts_came(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    struct reporter *r = arg;
+    const struct report_page *p = message;
+    (void)fds, (void)n_fds; /* none */
+    if (!e)
+        e = err_from_wire(p->err);
+    if (e) {
+        loop_timer_after(&r->failed_timer, AGAIN_MS);
+        return;
     }
-    return true;
+    for (size_t i = 0; i < p->n_orgs; i++)
+        count(r, p->orgs[i].org, p->orgs[i].reports);
+    r->failed_known = true;
+}
+
+static void counts_ask(void *arg)
+{
+    struct reporter *r = arg;
+    int64_t now = clock_unix();
+    const struct report_ask m = {.question = REPORT_ASK_FAILED, .since = now - now % MS_DAY};
+    enum err e =
+        role_call(r->role, ROLE_JOURNAL, REPORTER_JOURNAL_ASK, &m, NULL, 0, JOURNAL_MS, counts_came, r);
+    if (e)
+        counts_came(r, e, NULL, NULL, 0);
+}
+
+void failed_begin(struct reporter *r)
+{
+    loop_timer_init(r->role->loop, &r->failed_timer, counts_ask, r);
+    loop_timer_after(&r->failed_timer, 0);
 }
 
 /* ---- the report */
@@ -126,26 +166,52 @@ static enum err job_write(const struct failed_job *j, const struct report_mail *
     return report_mail_failure(mail, buf_view(&words), buf_view(&fields), buf_view(&header), out);
 }
 
-static void job_send(struct failed_job *j)
+/* It is counted on disk: out with it. */
+static void job_counted(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
+    struct failed_job *j = arg;
     struct reporter *r = j->reporter;
+    const struct report_kept *kept = message;
     struct buf mail CLEANUP(buf_done) = {.max = 4 * PART_MAX};
-    char id[32], from[300], message_id[400];
+    char from[300], message_id[400];
     uint64_t mail_id = mail_id_next(&r->ids, clock_unix());
-    snprintf(id, sizeof id, "f%016llx", (unsigned long long)entropy_u64());
+    (void)fds, (void)n_fds; /* none */
     snprintf(from, sizeof from, "dmarc-reports@%.*s", SLICE_FMT(j->m.envelope_to));
-    snprintf(message_id, sizeof message_id, "<%s@%.*s>", id, SLICE_FMT(j->m.envelope_to));
+    snprintf(message_id, sizeof message_id, "<%s@%.*s>", j->id, SLICE_FMT(j->m.envelope_to));
     const struct report_mail m = {.receiver = j->m.envelope_to,
                                   .from = slice_str(from),
                                   .hostname = role_setting(r->role, "hostname", 0),
                                   .policy_domain = j->m.policy_domain,
-                                  .report_id = slice_str(id),
+                                  .report_id = slice_str(j->id),
                                   .message_id = slice_str(message_id),
                                   .now = clock_unix(),
                                   .to = j->dests.to,
                                   .n_to = j->dests.n_to};
-    if (!may_send(r, j->m.policy_domain, true) || job_write(j, &m, &mail) ||
+    if (!e)
+        e = err_from_wire(kept->err);
+    if (e || job_write(j, &m, &mail) ||
         send_mail(r, mail_id, (slice){0}, m.to, m.n_to, m.message_id, buf_view(&mail), job_queued, j))
+        job_end(j);
+}
+
+static void job_send(struct failed_job *j)
+{
+    struct reporter *r = j->reporter;
+    int64_t now = clock_unix();
+    const struct settled m = {.begin = (now - now % MS_DAY) / MS_SECOND,
+                              .policy_domain = j->m.policy_domain,
+                              .envelope_to = j->m.envelope_to,
+                              .record = slice_str(j->id),
+                              .outcome = SETTLED_FAILURE,
+                              .at = now,
+                              .to = slice_sub(j->dests.to[0], 0, SETTLED_TO_MAX),
+                              .messages = 1};
+    if (!may_send(r, j->m.policy_domain)) {
+        job_end(j);
+        return;
+    }
+    count(r, j->m.policy_domain, 1);
+    if (role_call(r->role, ROLE_JOURNAL, REPORTER_JOURNAL_SETTLED, &m, NULL, 0, JOURNAL_MS, job_counted, j))
         job_end(j);
 }
 
@@ -204,15 +270,18 @@ void failed_note(struct reporter *r, const struct failed *m)
     enum err e;
     /* mail with the null sender is a bounce: whom its report would serve is not who it claims to be from */
     if (r->draining || r->n_failed_jobs == FAILED_JOBS || m->envelope_from.n == 0 || m->envelope_to.n == 0 ||
-        !may_send(r, m->policy_domain, false) || failure_exempt(m->header))
+        !may_send(r, m->policy_domain) || failure_exempt(m->header))
         return;
     j = calloc(1, sizeof *j);
     must(j);
     j->reporter = r;
+    snprintf(j->id, sizeof j->id, "f%016llx", (unsigned long long)entropy_u64());
     arena_init(&j->arena, "failure report", JOB_ARENA);
     list_append(&r->failed_jobs, &j->link);
     r->n_failed_jobs++;
-    if (!job_copy(j, m) || dmarc_record_parse(j->m.record, &j->record) || j->record.ruf.n == 0) {
+    /* under psd=y others than who asks own the names (RFC 9991 §2) */
+    if (!job_copy(j, m) || dmarc_record_parse(j->m.record, &j->record) || j->record.ruf.n == 0 ||
+        j->record.psd == DMARC_PSD_YES) {
         job_end(j);
         return;
     }

@@ -1,6 +1,7 @@
 /* intake: a report on its way in: read at once, then two questions: directory, whose domain is it about
  * (x_settings); journal, keep it. Between them only its head and its packed rows are in memory. */
 #include "core/dns/dns_name.h"
+#include "core/reports/report_text.h"
 #include "ipc/report_rows.h"
 #include "ipc/x_settings.h"
 #include "policy/report_sources.h"
@@ -14,9 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MESSAGE_MAX  ((uint64_t)64 << 20)
-#define PARENTS_MAX  8 /* names above the domain reported on that are asked for */
-#define SETTLE_BYTES ((size_t)4 << 20)
+#define MESSAGE_MAX   ((uint64_t)64 << 20)
+#define PARENTS_MAX   8 /* names above the domain reported on that are asked for */
+#define SETTLE_BYTES  ((size_t)4 << 20)
+#define PERIOD_MAX_MS (31 * MS_DAY)
 
 struct intake_job {
     struct list link;
@@ -238,6 +240,18 @@ static enum err pack_tls(const struct tlsrpt *t, struct body_writer *w)
     return e;
 }
 
+static enum err pack_rows(const struct report *r, struct body_writer *w)
+{
+    switch (r->kind) {
+    case REPORT_AGGREGATE:
+        return pack_aggregate(&r->aggregate, w);
+    case REPORT_FAILURE:
+        return pack_failure(&r->failure, w);
+    default:
+        return pack_tls(&r->tls, w);
+    }
+}
+
 /* ---- the head */
 
 static slice kept_text(struct intake_job *j, slice s)
@@ -302,6 +316,18 @@ static void head_tls(struct intake_job *j, const struct tlsrpt *t)
         j->about = domain; /* "no-policy-found" names none */
 }
 
+/* A period that can be true: not in the future, not backwards, of PERIOD_MAX_MS at most. What is not said, or
+ * cannot be, is a day that ends now. */
+static void head_period(struct report_head *h)
+{
+    if (h->end <= 0 || h->end > h->taken_at)
+        h->end = h->taken_at;
+    if (h->begin <= 0 || h->begin >= h->end)
+        h->begin = h->end - MS_DAY;
+    if (h->end - h->begin > PERIOD_MAX_MS)
+        h->begin = h->end - PERIOD_MAX_MS;
+}
+
 /* Under the name that is proven, whatever the report calls itself. */
 static void head_who(struct intake_job *j)
 {
@@ -329,21 +355,18 @@ static enum err job_read(struct intake_job *j, slice message, const struct intak
     if (m->judged && m->dmarc == AUTH_PASS)
         j->head.author = kept_text(j, m->author);
     j->head.proven = j->head.author.n > 0;
-    body_writer_init(&w, REPORT_ROWS_BYTES_MAX);
-    if (report.kind == REPORT_AGGREGATE) {
+    if (report.kind == REPORT_AGGREGATE)
         head_aggregate(j, &report.aggregate);
-        e = pack_aggregate(&report.aggregate, &w);
-    } else if (report.kind == REPORT_FAILURE) {
+    else if (report.kind == REPORT_FAILURE)
         head_failure(j, &report.failure);
-        e = pack_failure(&report.failure, &w);
-    } else {
+    else
         head_tls(j, &report.tls);
-        e = pack_tls(&report.tls, &w);
-    }
+    body_writer_init(&w, REPORT_ROWS_BYTES_MAX);
+    if (j->head.proven) /* of one that counts nowhere the head is enough */
+        e = pack_rows(&report, &w);
     head_who(j);
-    if (!j->head.end ||
-        j->head.end > j->head.taken_at) /* no period, or one that is not over: it counts from now */
-        j->head.end = j->head.taken_at;
+    head_period(&j->head);
+    j->head.holder = report_domain_end(j->head.author);
     if (!e)
         e = body_seal(&w, &j->rows, &bytes);
     body_writer_done(&w);
@@ -383,6 +406,7 @@ void intake_give(struct reporter *r, struct role_peer *peer, uint64_t id, const 
         return;
     }
     j->recipient = kept_text(j, m->recipient);
+    seen_flush(r); /* should this report be the end of us, what is counted is not */
     e = body_map(fd, MESSAGE_MAX, &body);
     if (e) {
         err_detail_set(&why, "%s", err_text(e));

@@ -57,6 +57,7 @@ static enum err reporter_start(struct role_self *role, struct err_detail *detail
     r->ids.process = REPORTER_ID_PROCESS;
     seen_begin(r);
     send_begin(r);
+    failed_begin(r);
     return OK;
 }
 

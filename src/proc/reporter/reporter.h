@@ -78,6 +78,8 @@ struct reporter {
     struct failed_count failed_counts[FAILED_A_DAY + 1];
     size_t n_failed_counts;
     uint64_t failures_sent;
+    bool failed_known; /* journal has told how many there were today */
+    struct loop_timer failed_timer;
 };
 
 /* When the period begins in which a moment lies: Unix seconds. */
@@ -110,6 +112,7 @@ NODISCARD enum err send_mail(struct reporter *r, uint64_t mail_id, slice reverse
                              size_t n_to, slice message_id, slice mail, chan_reply_fn fn, void *arg);
 
 /* failed.c */
+void failed_begin(struct reporter *r);
 void failed_note(struct reporter *r, const struct failed *m);
 
 /* tell.c: answers to the administrator, in rows */

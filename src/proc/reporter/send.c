@@ -7,6 +7,7 @@
  * it by its id. What goes wrong for now is left for the next pass, GIVE_UP_MS long. */
 #include "core/dmarc/dmarc_record.h"
 #include "core/reports/aggregate_write.h"
+#include "core/reports/report_text.h"
 #include "ipc/x_relay.h"
 #include "ipc/x_settings.h"
 #include "policy/domain_setting.h"
@@ -19,10 +20,12 @@
 #include "sys/settle.h"
 #include "text/pack.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define GIVE_UP_MS   (3 * MS_DAY)
+#define PER_DEST     1000 /* reports on one period to mailboxes of one domain */
 #define MAIL_MAX     ((size_t)12 << 20)
 #define ROWS_MAX     (AGGREGATE_WRITE_RECORDS_MAX + REPORT_PAGE_ROWS)
 #define OWED_ARENA   ((size_t)512 * 1024)
@@ -46,6 +49,9 @@ struct sender {
     uint64_t mail_id;
     char report_id[64], from[300], message_id[400];
     struct settled settled;
+    /* how many went where, of one period: hash of a destination's domain -> number */
+    struct map counts;
+    int64_t counted;
 };
 
 static void send_next(struct sender *s);
@@ -179,11 +185,12 @@ static struct aggregate_report send_head(const struct sender *s)
     };
 }
 
-/* Those who said that it is too large for them do not get it. */
-static void send_heed_sizes(struct sender *s, size_t bytes)
+/* Those who said that it is too large for them do not get it: as it travels, in base64 (RFC 9990 §3.5). */
+static void send_heed_sizes(struct sender *s, size_t gzip_bytes)
 {
     struct dests *d = &s->dests;
-    size_t n = 0;
+    size_t n = 0, bytes = (gzip_bytes + 2) / 3 * 4;
+    bytes += (bytes + 75) / 76 * 2;
     for (size_t i = 0; i < d->n_to; i++) {
         if (d->size_max[i] && bytes > d->size_max[i])
             continue;
@@ -291,11 +298,37 @@ static void send_rows(struct sender *s)
 
 /* ---- may it be sent, and to whom? */
 
+/* Who lets a record change with each message, or has a thousand names, is owed a thousand reports a day: he
+ * gets that many, and those behind him get theirs. */
+static void send_heed_counts(struct sender *s)
+{
+    struct dests *d = &s->dests;
+    size_t n = 0;
+    if (s->counted != in_hand(s)->begin)
+        map_done(&s->counts);
+    s->counted = in_hand(s)->begin;
+    for (size_t i = 0; i < d->n_to; i++) {
+        slice domain = report_domain_end(slice_from(d->to[i], slice_rindex(d->to[i], '@') + 1));
+        uint64_t key = hash_slice(&s->reporter->seen_key, domain);
+        uintptr_t count = (uintptr_t)map_get(&s->counts, key) + 1;
+        if (count > PER_DEST) {
+            d->refused = d->to[i];
+            d->why = SLICE("its domain was sent a thousand reports on this day already");
+            continue;
+        }
+        (void)map_put(&s->counts, key, (void *)count); /* the old number */
+        d->size_max[n] = d->size_max[i];
+        d->to[n++] = d->to[i];
+    }
+    d->n_to = n;
+}
+
 static void send_dests(void *arg)
 {
     struct sender *s = arg;
     const struct dests *d = &s->dests;
     bool late = clock_unix() > period_end(s) + GIVE_UP_MS;
+    send_heed_counts(s);
     if (d->refused.n && (!d->temporary || late))
         role_tell(s->reporter->role, (struct journal_event){.kind = JOURNAL_REPORT_WITHHELD,
                                                             .address = d->refused,
@@ -344,7 +377,8 @@ static void send_name(struct sender *s)
     struct buf b CLEANUP(buf_done) = {.max = 8192};
     buf_print(&b, "%.*s %.*s %.*s", SLICE_FMT(o->policy_domain), SLICE_FMT(o->envelope_to),
               SLICE_FMT(o->record));
-    snprintf(s->report_id, sizeof s->report_id, "%lld.%016llx", (long long)o->begin,
+    /* letters and digits: it is the file name's unique-id, too, which may have no other (RFC 9990 §3.5.2) */
+    snprintf(s->report_id, sizeof s->report_id, "%lld%016llx", (long long)o->begin,
              (unsigned long long)hash_slice(&key, buf_view(&b)));
     snprintf(s->from, sizeof s->from, "dmarc-reports@%.*s", SLICE_FMT(o->envelope_to));
     snprintf(s->message_id, sizeof s->message_id, "<%s@%.*s>", s->report_id, SLICE_FMT(o->envelope_to));

@@ -1,6 +1,7 @@
 /* tell: posthorn reports DOMAIN. Asks directory whether the domain is ours, journal for what was reported (in
  * the days asked for, and in the last 30 for advice), resolver for the names of sources, and keeps the answer
  * as rows that directory fetches one by one. */
+#include "core/dmarc/dmarc_record.h"
 #include "core/dns/dns_name.h"
 #include "core/dns/dns_rr.h"
 #include "ipc/directory_reporter.h"
@@ -27,6 +28,7 @@
 #define DAYS_MAX     3650
 #define PTR_MAX      25
 #define PTR_MS       (2 * MS_SECOND) /* all at once */
+#define NEAR_MAX     8               /* addresses of a name */
 #define ROW_BITS     12
 
 /* What is asked of journal, one after the other. */
@@ -38,11 +40,16 @@ static const struct {
     {REPORT_ASK_TLS, false},  {REPORT_ASK_FAILURES, false}, {REPORT_ASK_SENT, false},
 };
 
-/* A source whose name was asked for. */
+/* What is asked of the DNS: the name of a source, or an address of a name of the domain's. */
 struct tell_name {
     struct tell *tell;
-    struct report_source *source;
+    struct report_source *source; /* or NULL: */
+    slice name;
+    uint16_t type;
 };
+
+/* Names in front of a domain under which its web site, or its shop, mostly is. */
+static const slice web_names[] = {SLICE_INIT(""), SLICE_INIT("www."), SLICE_INIT("shop.")};
 
 struct tell {
     struct list link;
@@ -57,7 +64,7 @@ struct tell {
     size_t step, from; /* the page in hand */
     struct report_place place;
     bool cut; /* there are more rows than TELL_INPUT */
-    struct tell_name names[PTR_MAX];
+    struct tell_name names[PTR_MAX + 2 * ARRAY_LEN(web_names)];
     size_t n_names, names_open; /* asked; not answered, and one while they are being asked */
     struct ip ours[16];
     size_t n_ours;
@@ -180,18 +187,65 @@ static void put_source(struct buf *b, const struct report_source *top, const str
     put_text(b, "other_domain", top->other);
 }
 
+static void put_group(struct buf *b, const struct report_group *g)
+{
+    put_source(b, g->top, &g->sum);
+    put_number(b, "sources", g->n);
+    put_text(b, "in_the_name_of", g->sum.as);
+    put_text(b, "reported_by", g->sum.org);
+    put_time(b, "failed_from", g->sum.first);
+    put_time(b, "failed_until", g->sum.last);
+}
+
+static void put_total(struct buf *b, const struct report_summary *s)
+{
+    put_number(b, "days", s->days);
+    put_number(b, "organisations", s->n_orgs);
+    put_number(b, "messages", s->sources->messages);
+    put_number(b, "believed", s->sources->believed);
+    put_number(b, "counted_once", s->sources->twice);
+    put_text(b, "cut", s->cut ? SLICE("yes") : SLICE("no"));
+}
+
+static void put_tls(struct buf *b, const struct report_words_tls *t)
+{
+    put_text(b, "organisation", t->org);
+    put_text(b, "result", t->result);
+    put_text(b, "receiving_mx", t->mx);
+    put_text(b, "reason", t->reason);
+    put_number(b, "sessions", t->result.n ? t->count : t->good + t->failed);
+    put_number(b, "failed", t->result.n ? t->count : t->failed);
+}
+
+static void put_failure(struct buf *b, const struct report_words_failure *f)
+{
+    char ip[IP_TEXT];
+    ip_print(&f->source, ip);
+    put_text(b, "source", ip_is_none(&f->source) ? SLICE("") : slice_str(ip));
+    put_text(b, "failure", f->failure);
+    put_text(b, "in_the_name_of", f->header_from);
+    put_number(b, "messages", f->incidents);
+}
+
 static void tell_line(void *arg, const struct report_line *line)
 {
     struct tell *t = arg;
     struct buf *b = row_begin(t, line->kind);
+    bool is_advice = slice_eq(slice_str(line->kind), SLICE("advice"));
     put_text(b, "text", line->text);
     put_text(b, "fix", line->fix);
-    if (line->group) {
-        put_source(b, line->group->top, &line->group->sum);
-        put_number(b, "sources", line->group->n);
-        put_time(b, "failed_from", line->group->sum.first);
-        put_time(b, "failed_until", line->group->sum.last);
+    if (line->group)
+        put_group(b, line->group);
+    if (line->sum && !is_advice)
+        put_total(b, line->sum);
+    if (line->sum && is_advice) {
+        put_text(b, "policy", dmarc_policy_word((enum dmarc_policy)line->sum->policy));
+        put_number(b, "reported_days", line->sum->watched_days);
     }
+    if (line->tls)
+        put_tls(b, line->tls);
+    if (line->failure)
+        put_failure(b, line->failure);
     row_end(t);
 }
 
@@ -237,6 +291,7 @@ static void tell_words(struct tell *t)
 {
     struct report_summary s = {.domain = t->domain,
                                .days = t->days,
+                               .hostname = role_setting(t->reporter->role, "hostname", 0),
                                .policy = t->policy,
                                .sources = &t->sources,
                                .watched = t->first ? &t->watched : NULL,
@@ -248,6 +303,7 @@ static void tell_words(struct tell *t)
         const struct report_org *o = &t->orgs[i];
         if (o->proven) {
             s.n_orgs += o->kind == REPORT_HEAD_AGGREGATE;
+            s.org = o->kind == REPORT_HEAD_AGGREGATE ? o->org : s.org;
             continue;
         }
         if (s.n_unproven_orgs++ == 0)
@@ -267,7 +323,14 @@ static void tell_words(struct tell *t)
     tell_row(t, 0); /* there is always a total */
 }
 
-/* ---- names of sources: PTR, RFC 1035 §3.5. Only for reading, so not confirmed. */
+/* ---- the DNS: names of sources (PTR, RFC 1035 §3.5; only for reading, so not confirmed), and the addresses
+ * of the domain's web site, so that a source is known that lies there */
+
+static void tell_near(struct tell *t, const struct ip *ip, slice name)
+{
+    report_sources_near(&t->sources, ip, name);
+    report_sources_near(&t->watched, ip, name);
+}
 
 static void name_came(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
@@ -275,33 +338,65 @@ static void name_came(void *arg, enum err e, const void *message, int *fds, size
     const struct resolved *m = message;
     struct tell *t = asked->tell;
     struct dns_name name;
+    struct ip ip;
     (void)fds, (void)n_fds; /* none */
-    if (e == OK && m->err == OK && m->n_rrs && dns_rr_name(m->rrs[0].rdata, &name) == OK &&
-        !arena_dup(&t->arena, dns_name_view(&name), &asked->source->name))
-        asked->source->name = (slice){0};
+    for (size_t i = 0; e == OK && m->err == OK && i < m->n_rrs && i < NEAR_MAX; i++) {
+        slice rdata = m->rrs[i].rdata;
+        if (asked->source) {
+            if (i == 0 && dns_rr_name(rdata, &name) == OK &&
+                !arena_dup(&t->arena, dns_name_view(&name), &asked->source->name))
+                asked->source->name = (slice){0};
+        } else if ((asked->type == DNS_A ? dns_rr_a(rdata, &ip) : dns_rr_aaaa(rdata, &ip)) == OK) {
+            tell_near(t, &ip, asked->name);
+        }
+    }
     if (--t->names_open == 0)
         tell_words(t);
+}
+
+static void name_ask(struct tell *t, struct tell_name ask, slice name)
+{
+    struct tell_name *kept = &t->names[t->n_names];
+    const struct resolve m = {.name = name, .type = ask.type};
+    *kept = ask;
+    t->n_names++;
+    if (role_call(t->reporter->role, ROLE_RESOLVER, X_RESOLVER_RESOLVE, &m, NULL, 0, PTR_MS, name_came,
+                  kept) == OK)
+        t->names_open++;
+}
+
+static void ask_web(struct tell *t)
+{
+    for (size_t i = 0; i < ARRAY_LEN(web_names); i++) {
+        struct buf name CLEANUP(buf_done) = {.max = DNS_NAME_MAX};
+        slice kept;
+        buf_append(&name, web_names[i]);
+        buf_append(&name, t->domain);
+        if (buf_failed(&name) || !arena_dup(&t->arena, buf_view(&name), &kept))
+            continue;
+        name_ask(t, (struct tell_name){.tell = t, .name = kept, .type = DNS_A}, kept);
+        name_ask(t, (struct tell_name){.tell = t, .name = kept, .type = DNS_AAAA}, kept);
+    }
 }
 
 /* Of the sources that get a sentence. */
 static void tell_names(struct tell *t)
 {
+    size_t asked = 0;
     t->names_open = 1; /* ours */
-    for (size_t i = 0; i < t->sources.n && t->n_names < PTR_MAX; i++) {
+    for (size_t i = 0; i < t->n_ours; i++)
+        tell_near(t, &t->ours[i], (slice){0});
+    for (size_t i = 0; i < t->sources.n && asked < PTR_MAX; i++) {
         struct report_source *s = &t->sources.at[i];
-        struct tell_name *name = &t->names[t->n_names];
         struct dns_name reverse;
-        struct resolve m = {.type = DNS_PTR};
         if (s->messages == s->believed || ip_is_none(&s->ip))
             continue;
-        *name = (struct tell_name){t, s};
-        t->n_names++;
         dns_name_reverse(&s->ip, &reverse);
-        m.name = dns_name_view(&reverse);
-        if (role_call(t->reporter->role, ROLE_RESOLVER, X_RESOLVER_RESOLVE, &m, NULL, 0, PTR_MS, name_came,
-                      name) == OK)
-            t->names_open++;
+        name_ask(t, (struct tell_name){.tell = t, .source = s, .type = DNS_PTR}, dns_name_view(&reverse));
+        asked++;
     }
+    if (asked || t->watched.messages > t->watched.believed)
+        ask_web(t);
     if (--t->names_open == 0)
         tell_words(t);
 }
@@ -404,7 +499,8 @@ static bool keep_others(struct tell *t, const struct report_page *p)
         *to = (struct report_words_tls){.good = row->good, .failed = row->failed, .count = row->count};
         if (!arena_dup(&t->arena, p->tls[i].org, &to->org) ||
             !arena_dup(&t->arena, row->result, &to->result) ||
-            !arena_dup(&t->arena, row->receiving_mx, &to->mx))
+            !arena_dup(&t->arena, row->receiving_mx, &to->mx) ||
+            !arena_dup(&t->arena, row->reason, &to->reason))
             return false;
     }
     for (size_t i = 0; i < p->n_failures && t->n_failures < TELL_OTHERS; i++) {

@@ -232,6 +232,84 @@ static void the_old_go(void **state)
     assert_int_equal(page.n_sources, 1);
 }
 
+/* A flood takes the room of whoever made it, proven or not; and never that of what we judged. */
+static void a_flood_pushes_out_itself(void **state)
+{
+    static const char *const floods[] = {"", "evil.example"};
+    struct report_head h = head("real", T0);
+    char id[16];
+    (void)state;
+    reports_close(&r);
+    begin_file(90, 400 * 1024);
+    h.holder = SLICE("big.example");
+    source(9, 4, true);
+    assert_int_equal(add(&h, T0), OK);
+    for (size_t f = 0; f < ARRAY_LEN(floods); f++)
+        for (int i = 0; i < 400; i++) {
+            (void)snprintf(id, sizeof id, "%zu.%d", f, i);
+            h = head(id, T0 + i);
+            h.org = SLICE("big.example, as it says");
+            h.author = h.holder = slice_str(floods[f]);
+            h.proven = f > 0;
+            buf_clear(&rows);
+            for (uint8_t k = 0; k < (f ? 20 : 0); k++)
+                source(k, 1, false);
+            assert_int_equal(add(&h, T0 + i), OK);
+        }
+    assert_in_range(reports_count(r), 16, 799);
+    ask(REPORT_ASK_ORGS, 0, 0);
+    assert_slice(page.orgs[page.n_orgs > 1 ? 1 : 0].org, "big.example"); /* proven, of fewer messages */
+    assert_int_equal(page.orgs[1].reports, 1);
+}
+
+/* Sums of what strangers count never pass the edge of SQLite's numbers, which would make every answer fail.
+ */
+static void numbers_without_measure(void **state)
+{
+    char id[16];
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(id, sizeof id, "%d", i);
+        struct report_head h = head(id, T0 + i * MS_DAY);
+        h.messages = UINT64_MAX;
+        h.p = (uint8_t)(i % 3);
+        buf_clear(&rows);
+        source(1, UINT64_MAX, true);
+        assert_int_equal(add(&h, T0), OK);
+    }
+    ask(REPORT_ASK_ORGS, 0, 0);
+    assert_true(page.orgs[0].messages == (uint64_t)20 << 40);
+    assert_int_equal(page.orgs[0].p, 19 % 3); /* as the newest saw it */
+    ask(REPORT_ASK_SOURCES, 0, 0);
+    assert_true(page.sources[0].row.count == (uint64_t)1 << 40);
+}
+
+static void failure_reports_are_counted_by_day(void **state)
+{
+    struct settled s = {.begin = T0 / MS_DAY * 86400,
+                        .policy_domain = SLICE("asks.example"),
+                        .envelope_to = SLICE("example.org"),
+                        .record = SLICE("f1"),
+                        .outcome = SETTLED_FAILURE,
+                        .at = T0,
+                        .to = SLICE("x@asks.example"),
+                        .messages = 1};
+    struct report_ask m = {.question = REPORT_ASK_FAILED, .since = T0 / MS_DAY * MS_DAY};
+    (void)state;
+    assert_int_equal(reports_settled(r, &s), OK);
+    s.record = SLICE("f2");
+    assert_int_equal(reports_settled(r, &s), OK);
+    s.begin -= 86400; /* yesterday's */
+    assert_int_equal(reports_settled(r, &s), OK);
+    arena_reset(&a);
+    assert_int_equal(reports_ask(r, &m, &a, &page), OK);
+    assert_int_equal(page.n_orgs, 1);
+    assert_slice(page.orgs[0].org, "asks.example");
+    assert_int_equal(page.orgs[0].reports, 2);
+    ask(REPORT_ASK_SENT, 0, 0); /* and they are no aggregate reports */
+    assert_int_equal(page.sent, 0);
+}
+
 static void what_we_judged_adds_up(void **state)
 {
     uint8_t ip[16] = {0};
@@ -438,6 +516,9 @@ int main(void)
         T(rows_that_are_none_leave_nothing),
         T(what_is_not_proven_counts_nowhere),
         T(the_old_go),
+        T(a_flood_pushes_out_itself),
+        T(numbers_without_measure),
+        T(failure_reports_are_counted_by_day),
         T(what_we_judged_adds_up),
         T(what_we_owe_is_one_report_for_each_policy),
         T(many_rows_come_in_pages),

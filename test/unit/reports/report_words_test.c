@@ -248,8 +248,8 @@ static void tls_failures(void **state)
     w->sum.n_tls = ARRAY_LEN(tls);
     assert_says(w, "tls ok| google.com (Google Inc.) reported that 3 of 1,200 TLS sessions failed.");
     assert_says(
-        w, "3 TLS sessions failed: certificate-host-mismatch at mx.example.org.| The certificate does not "
-           "carry that name: let it be issued for every name your MX records have");
+        w, "3 TLS sessions failed at mx.example.org because the certificate does not carry the server's name "
+           "(certificate-host-mismatch).| Let it be issued for every name your MX records have");
 }
 
 /* 9 */
@@ -266,7 +266,7 @@ static void no_reports_yet(void **state)
     w->sum.unproven_messages = 1200;
     w->sum.unproven_org = SLICE("google.com");
     assert_says(w, "unproven forged| 3 reports on 1,200 messages are not counted: not proven to come from "
-                   "google.com and 1 more, because the mail that brought it did not pass DMARC.");
+                   "google.com and 1 more, because the mail that brought them did not pass DMARC.");
 }
 
 /* 10: one saw all of it pass, the other refused some: both are told, and neither is taken for a duplicate */
@@ -284,8 +284,9 @@ static void two_reporters_disagree(void **state)
     add(w, r);
     assert_says(w, "2 organisations reported 140 messages in the name of example.org; 71.4 % were believed.");
     assert_says(
-        w, "of which 40 failed both checks, in reports from 2026-11-21 on; 40 were refused: something of "
-           "yours is broken.");
+        w,
+        "of which 40 failed both checks, in reports from 2026-11-21 on; 40 were refused; only other.example "
+        "says so: something of yours is broken.");
     assert_silent(w, "reported twice");
 }
 
@@ -408,6 +409,167 @@ static void advice(void **state)
     assert_null(strstr(words(w), "advice"));
 }
 
+static struct ip address(const char *text)
+{
+    struct ip ip;
+    assert_int_equal(ip_parse(slice_str(text), &ip), OK);
+    return ip;
+}
+
+static void near(struct world *w, const char *ip, const char *name)
+{
+    const struct ip a = address(ip);
+    report_sources_near(&w->s, &a, slice_str(name));
+}
+
+/* 11: the sentence of the issue */
+static void a_web_shop_in_our_network_without_any_key(void **state)
+{
+    struct world *w = *state;
+    w->sum.hostname = SLICE("mail.example.org");
+    w->sum.n_orgs = 2;
+    add(w, row("198.51.100.7", 310, 0));
+    add(w, row("198.51.100.8", 3, 0)); /* each machine by itself: they are different ones */
+    add(w, row("203.0.113.9", 40, 0));
+    add(w, row("2001:db8:1::7", 1, 0));
+    near(w, "198.51.100.25", "");
+    near(w, "2001:db8:1:2::1", "www.example.org");
+    assert_int_equal(lines(w, "source near"), 3);
+    assert_int_equal(lines(w, "source forged"), 1);
+    assert_says(
+        w,
+        "source near| Source 198.51.100.7 sent 310 messages in your name that failed both checks; it is in "
+        "the network of this server and signs with no key; only big.example says so: probably a machine of "
+        "yours, such as a web shop.| If it is yours, let it send through this server, which signs: posthorn "
+        "account add shop@example.org --random, and in its settings SMTP with that name and password, server "
+        "mail.example.org, port 465 (TLS). If it cannot: publish shop-spf.example.org. TXT \"v=spf1 "
+        "ip4:198.51.100.7 -all\", run posthorn domain set example.org spf-include shop-spf.example.org, "
+        "publish the record that posthorn dns example.org shows then");
+    assert_says(w, "Source 2001:db8:1::7 sent 1 message in your name that failed both checks; it is in the "
+                   "network of www.example.org and signs with no key");
+    assert_says(w, "v=spf1 ip6:2001:db8:1::7 -all");
+    near(w, "198.51.100.7", "www.example.org");
+    assert_says(w,
+                "Source 198.51.100.7 sent 310 messages in your name that failed both checks; it has the "
+                "address of www.example.org and signs with no key; only big.example says so: probably your "
+                "web site or web shop.");
+    w->sum.watched = &w->s; /* and it stands in the way of a stricter policy */
+    w->sum.watched_days = 30;
+    assert_says(w, "look after the 314 messages");
+}
+
+/* 12 */
+static void a_subdomain_sends(void **state)
+{
+    struct world *w = *state;
+    struct aggregate_dkim theirs = {SLICE("news.example"), SLICE("s"), AUTH_PASS};
+    struct aggregate_record r = row("198.51.100.8", 20, 0);
+    r.dkim = &theirs;
+    r.n_dkim = 1;
+    r.header_from = SLICE("letters.example.org");
+    add(w, r);
+    assert_says(w, "Source 198.51.100.8 sent 20 messages in the name of letters.example.org that failed");
+    assert_says(w, "switch on \"own domain\" or \"DKIM\" for letters.example.org in its settings");
+    r.header_from = SLICE("example.org");
+    add(w, r);
+    assert_says(w, "sent 40 messages in your name that failed"); /* two names: neither is told */
+    r = row("203.0.113.9", 5, 0);
+    r.header_from = SLICE("pay.example.org");
+    add(w, r);
+    assert_says(w, "Source 203.0.113.9 sent 5 messages in the name of pay.example.org and proves nothing");
+}
+
+/* 13 */
+static void one_receiver_only(void **state)
+{
+    struct world *w = *state;
+    w->sum.org = SLICE("big.example");
+    add(w, row("192.0.2.25", 1, PASS_DKIM | PASS_SPF));
+    assert_says(
+        w, "In the last 7 days 1 organisation reported 1 message in the name of example.org; all of them "
+           "were believed. It was big.example: what other receivers saw is not known.");
+    w->sum.days = 1;
+    assert_says(w, "In the last day 1 organisation");
+}
+
+/* 14 */
+static void a_service_that_signs_only_some(void **state)
+{
+    struct world *w = *state;
+    add(w, row("198.51.100.8", 1000, PASS_DKIM));
+    add(w, row("198.51.100.8", 3, 0));
+    assert_says(
+        w, "source changed| Source 198.51.100.8 sent 1,003 messages in your name, and most are believed; 3 "
+           "failed both checks: a service of yours that does not sign all it sends, or one that others "
+           "use, too.| If it is a service of yours: look in its settings");
+    assert_silent(w, "signature broken");
+}
+
+/* 15: a receiver whose DNS failed proves nothing against our key */
+static void a_receivers_trouble_is_not_ours(void **state)
+{
+    struct world *w = *state;
+    struct aggregate_dkim ours = {SLICE("example.org"), SLICE("s1"), AUTH_TEMPERROR};
+    struct aggregate_record r = row("192.0.2.25", 2, PASS_SPF);
+    r.dkim = &ours;
+    r.n_dkim = 1;
+    add(w, r);
+    assert_silent(w, "source own");
+    assert_says(w, "all of them were believed");
+}
+
+static void one_is_not_many(void **state)
+{
+    struct world *w = *state;
+    static struct report_words_failure failure = {
+        .failure = SLICE_INIT("dmarc"), .incidents = 1, .header_from = SLICE_INIT("pay.example.org")};
+    struct aggregate_record r = row("203.0.113.9", 1, 0);
+    r.disposition = AGGREGATE_REJECT;
+    add(w, r);
+    add(w, row("192.0.2.99", 1, PASS_DKIM));
+    w->sum.failures = &failure;
+    w->sum.n_failures = 1;
+    assert_says(w, "sent 1 message in your name and proves nothing: no SPF, no signature; 1 was refused.");
+    assert_says(w, "1 message came by 1 source that SPF does not name");
+    assert_says(w, "1 message was told by failure reports: mail from an unknown source in the name of "
+                   "pay.example.org failed dmarc.");
+    w->sum.n_unproven_orgs = w->sum.unproven_reports = w->sum.unproven_messages = 1;
+    assert_says(
+        w, "1 report on 1 message is not counted: not proven to come from anybody, because the mail that "
+           "brought it did not pass");
+}
+
+/* RFC 8460 §4.3: each kind has its words, and what to do */
+static void every_kind_of_tls_failure(void **state)
+{
+    struct world *w = *state;
+    static const char *const kinds[] = {"starttls-not-supported", "certificate-host-mismatch",
+                                        "certificate-expired",    "certificate-not-trusted",
+                                        "validation-failure",     "tlsa-invalid",
+                                        "dnssec-invalid",         "dane-required",
+                                        "sts-policy-fetch-error", "sts-policy-invalid",
+                                        "sts-webpki-invalid"};
+    struct report_words_tls t = {.org = SLICE("big.example"), .count = 1};
+    w->sum.n_orgs = 0;
+    w->sum.tls = &t;
+    w->sum.n_tls = 1;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        t.result = slice_str(kinds[i]);
+        assert_silent(w, "does not know");
+        assert_says(w, "tls ok| big.example reported that 1 TLS session failed because ");
+        assert_says(w, "posthorn doctor");
+    }
+    t.result = SLICE("new-kind");
+    t.reason = SLICE("because");
+    t.count = 2000;
+    assert_says(w, "2,000 TLS sessions failed because of something this server does not know (new-kind); the "
+                   "sender adds: because.");
+    t = (struct report_words_tls){.org = SLICE("big.example"), .good = 1500};
+    assert_says(w, "big.example reported that all of 1,500 TLS sessions were secure.");
+    t.good = 1;
+    assert_says(w, "big.example reported that the only TLS session was secure.");
+}
+
 static void single_failures(void **state)
 {
     struct world *w = *state;
@@ -437,6 +599,13 @@ int main(void)
         T(names_that_end_alike_are_one),
         T(a_name_is_told),
         T(a_flood_of_forgers_is_bounded),
+        T(a_web_shop_in_our_network_without_any_key),
+        T(a_subdomain_sends),
+        T(one_receiver_only),
+        T(a_service_that_signs_only_some),
+        T(a_receivers_trouble_is_not_ours),
+        T(one_is_not_many),
+        T(every_kind_of_tls_failure),
         T(advice),
         T(single_failures),
     };
