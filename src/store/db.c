@@ -415,6 +415,11 @@ enum err stmt_run(struct stmt *q)
     return e == ERR_NOT_FOUND ? OK : e;
 }
 
+uint64_t stmt_work(struct stmt *q)
+{
+    return (uint64_t)sqlite3_stmt_status(q->raw, SQLITE_STMTSTATUS_VM_STEP, 1);
+}
+
 void stmt_again(struct stmt *q)
 {
     if (q->raw)
@@ -444,6 +449,12 @@ slice stmt_slice(struct stmt *q, int column)
 bool stmt_null(struct stmt *q, int column)
 {
     return sqlite3_column_type(q->raw, column) == SQLITE_NULL;
+}
+
+uint64_t db_number(struct db *db, const char *sql)
+{
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(db, sql);
+    return stmt_row(q) == OK ? stmt_u64(q, 0) : 0;
 }
 
 enum err db_exec(struct db *db, const char *sql)
@@ -529,12 +540,6 @@ enum err db_checkpoint(struct db *db)
     return e;
 }
 
-static uint64_t cell(struct db *db, const char *text)
-{
-    int64_t v = 0;
-    return one_cell(db->sql, text, &v) == SQLITE_OK && v > 0 ? (uint64_t)v : 0;
-}
-
 enum err db_give_back(struct db *db, uint32_t max_pages, uint64_t *out_left)
 {
     char text[64];
@@ -543,21 +548,21 @@ enum err db_give_back(struct db *db, uint32_t max_pages, uint64_t *out_left)
         return ERR_IO;
     enum err e = seen(db, sqlite3_exec(db->sql, text, NULL, NULL, NULL));
     if (e == OK)
-        *out_left = cell(db, "PRAGMA freelist_count");
+        *out_left = db_number(db, "PRAGMA freelist_count");
     return e;
 }
 
 uint64_t db_file_bytes(struct db *db)
 {
-    return cell(db, "PRAGMA page_count") * db->page_bytes;
+    return db_number(db, "PRAGMA page_count") * db->page_bytes;
+}
+
+uint64_t db_used_bytes(struct db *db)
+{
+    return (db_number(db, "PRAGMA page_count") - db_number(db, "PRAGMA freelist_count")) * db->page_bytes;
 }
 
 void db_shrink(struct db *db)
 {
-    (void)sqlite3_db_release_memory(db->sql);
-} /* never fails */
-
-uint64_t stmt_work(struct stmt *q)
-{
-    return (uint64_t)sqlite3_stmt_status(q->raw, SQLITE_STMTSTATUS_VM_STEP, 1);
+    (void)sqlite3_db_release_memory(db->sql); /* never fails */
 }

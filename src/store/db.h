@@ -87,6 +87,9 @@ uint64_t stmt_u64(struct stmt *q, int column); /* negative gives 0 */
 slice stmt_slice(struct stmt *q, int column);  /* text or blob */
 bool stmt_null(struct stmt *q, int column);
 
+/* The number that a query without parameters gives in its first row; 0 when it has none, or fails. */
+uint64_t db_number(struct db *db, const char *sql);
+
 /* For statements without values: PRAGMA, DDL. sql is a literal; may hold several statements. */
 NODISCARD enum err db_exec(struct db *db, const char *sql);
 int64_t db_last_id(const struct db *db);  /* rowid of the last INSERT */
@@ -113,6 +116,8 @@ NODISCARD enum err db_checkpoint(struct db *db);
 /* Gives up to max_pages free pages back to the disk (give_back databases); *out_left says how many remain. */
 NODISCARD enum err db_give_back(struct db *db, uint32_t max_pages, uint64_t *out_left);
 uint64_t db_file_bytes(struct db *db);
+/* Of the file's pages, those that hold something. */
+uint64_t db_used_bytes(struct db *db);
 /* Gives cache memory back to the system. */
 void db_shrink(struct db *db);
 
