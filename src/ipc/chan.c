@@ -362,6 +362,11 @@ enum err chan_call(struct chan *c, uint16_t type, const void *message, const int
     return OK;
 }
 
+static void chan_ignore_reply(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
+{
+    (void)arg, (void)e, (void)message, (void)fds, (void)n_fds; /* it was forgotten */
+}
+
 void chan_forget(struct chan *c, void *arg)
 {
     if (!c || c->freed)
@@ -369,10 +374,8 @@ void chan_forget(struct chan *c, void *arg)
     LIST_EACH_SAFE(it, &c->call_order)
     {
         struct chan_call_state *s = LIST_OF(it, struct chan_call_state, link);
-        if (s->arg != arg)
-            continue;
-        /* The reply will still come: it is expected, and dropped. */
-        s->fn = NULL;
+        if (s->arg == arg)
+            s->fn = chan_ignore_reply; /* it stays expected: its reply may still come, or its deadline */
     }
 }
 
@@ -471,11 +474,6 @@ static enum err chan_unpack(const struct ipc_channel *def, enum ipc_end us, slic
     return OK;
 }
 
-static void chan_ignore_reply(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
-{
-    (void)arg, (void)e, (void)message, (void)fds, (void)n_fds; /* chan_forget() was called */
-}
-
 static void chan_dispatch(struct chan *c, slice bytes, int *fds, size_t n_fds)
 {
     const struct ipc_message *row;
@@ -488,8 +486,6 @@ static void chan_dispatch(struct chan *c, slice bytes, int *fds, size_t n_fds)
             /* A reply that came after its deadline is no offence. */
             e = id < c->next_id && !s ? OK : ERR_STATE;
         } else {
-            if (!s->fn)
-                s->fn = chan_ignore_reply;
             chan_finish_call(c, s, OK, message, fds, n_fds);
         }
     } else if (!e) {

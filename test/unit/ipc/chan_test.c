@@ -8,6 +8,7 @@
 #include "sys/body.h"
 #include "sys/fd.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -150,6 +151,34 @@ static void a_dead_peer_answers_all_calls(void **state)
     pair_close(&p);
 }
 
+/* Who forgot a call never hears of it: not of its reply, its deadline, nor the end of the channel. */
+static void what_is_forgotten_is_not_answered(void **state)
+{
+    static const char *const addresses[] = {"someone@x", "silence@x", "silence@x"};
+    struct pair p;
+    struct end gone = {0};
+    (void)state;
+    pair_open(&p, &x_directory_channel, on_ask);
+    for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
+        struct rcpt_ask m = {.address = slice_str(addresses[i])};
+        time_ms deadline = i == 1 ? loop_now(p.loop) - 1 : INT64_MAX / 2;
+        assert_int_equal(chan_call(p.a.chan, X_DIRECTORY_RCPT_ASK, &m, NULL, 0, deadline, on_reply, &gone),
+                         OK);
+        assert_int_equal(chan_call(p.a.chan, X_DIRECTORY_RCPT_ASK, &m, NULL, 0, deadline, on_reply, &p.a),
+                         OK);
+    }
+    chan_forget(p.a.chan, &gone);
+    while (p.a.replies < 2)
+        loop_turn(p.loop, true);
+    chan_free(p.b.chan);
+    p.b.chan = NULL;
+    while (!p.a.is_closed)
+        loop_turn(p.loop, true);
+    assert_int_equal(p.a.replies, 3);
+    assert_int_equal(gone.replies, 0);
+    pair_close(&p);
+}
+
 static void a_body_travels_sealed(void **state)
 {
     struct pair p;
@@ -208,6 +237,37 @@ static void whoever_breaks_the_table_loses_the_channel(void **state)
     rule_breaker(&x_directory_channel, nobody_expects, SLICE("short"));
 }
 
+/* Read or mapped, and wherever the descriptor stands: its position belongs to all who hold it. */
+static void a_body_of_any_size_is_seen_whole(void **state)
+{
+    static const size_t sizes[] = {
+        0, 1, BODY_COPY_MAX - 1, BODY_COPY_MAX, BODY_COPY_MAX + 1, 5 * BODY_COPY_MAX};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct body_writer w;
+        struct body b = {0}, other = {0};
+        uint8_t *bytes = malloc(sizes[i] + 1);
+        uint64_t n = 0;
+        int fd = -1;
+        assert_non_null(bytes);
+        for (size_t k = 0; k < sizes[i]; k++)
+            bytes[k] = (uint8_t)(k * 7 + k / 251);
+        body_writer_init(&w, 10 * BODY_COPY_MAX);
+        assert_int_equal(body_append(&w, slice_of(bytes, sizes[i])), OK);
+        assert_int_equal(body_seal(&w, &fd, &n), OK);
+        assert_int_equal(lseek(fd, (off_t)sizes[i] / 2, SEEK_SET), (off_t)sizes[i] / 2);
+        assert_int_equal(body_map(fd, n, &b), OK);
+        if (n)
+            assert_int_equal(body_map(fd, n - 1, &other), ERR_TOO_LARGE);
+        assert_int_equal(lseek(fd, 0, SEEK_CUR), (off_t)sizes[i] / 2);
+        fd_done(&fd);
+        assert_true(slice_eq(body_view(&b), slice_of(bytes, sizes[i])));
+        body_unmap(&b);
+        assert_null(b.p);
+        free(bytes);
+    }
+}
+
 static void an_unsealed_body_is_refused(void **state)
 {
     struct body b;
@@ -225,8 +285,10 @@ int main(void)
         cmocka_unit_test(a_request_meets_its_reply),
         cmocka_unit_test(a_deadline_answers_for_the_silent),
         cmocka_unit_test(a_dead_peer_answers_all_calls),
+        cmocka_unit_test(what_is_forgotten_is_not_answered),
         cmocka_unit_test(a_body_travels_sealed),
         cmocka_unit_test(whoever_breaks_the_table_loses_the_channel),
+        cmocka_unit_test(a_body_of_any_size_is_seen_whole),
         cmocka_unit_test(an_unsealed_body_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
