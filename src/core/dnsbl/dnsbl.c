@@ -89,7 +89,8 @@ bool dnsbl_address_name(const struct ip *ip, slice zone, struct dns_name *out)
 bool dnsbl_domain_name(slice domain, slice zone, struct dns_name *out)
 {
     struct dns_name name;
-    return dns_name_parse(domain, &name) == OK && dnsbl_join(dns_name_view(&name), zone, out);
+    return dns_name_parse(domain, &name) == OK && dns_name_is_host(&name) &&
+           dnsbl_join(dns_name_view(&name), zone, out);
 }
 
 /* ---- a list */

@@ -71,7 +71,8 @@ struct dnsbl_reading {
 /* facts NULL: a list that we do not know; white then says what a listing means. */
 struct dnsbl_reading dnsbl_read(const struct dnsbl_facts *facts, bool white, const struct dns_answer *answer);
 
-/* The name to ask for (RFC 5782 §2.1, §2.4). False: it would be longer than a name can be. */
+/* The name to ask for (RFC 5782 §2.1, §2.4). False: it would be longer than a name can be, or domain is none
+ * of a host: lists of domains answer with an error when they are asked for an address. */
 NODISCARD bool dnsbl_address_name(const struct ip *ip, slice zone, struct dns_name *out);
 NODISCARD bool dnsbl_domain_name(slice domain, slice zone, struct dns_name *out);
 

@@ -24,7 +24,10 @@
 #include "proc/judge/judge.h"
 #include "sys/body.h"
 
-#define JUDGE_JOBS_MAX       64                  /* messages in hand at once; more wait, unopened */
+/* Messages in hand at once; more wait, unopened. Most of them wait for the DNS, up to 10 s when it is slow:
+ * many, so that a stranger with slow name servers takes all places only with hundreds of connections. What
+ * they cost in memory is bounded below. */
+#define JUDGE_JOBS_MAX       512
 #define JUDGE_ARENA_MAX      ((size_t)32 << 20)  /* of one message */
 #define JUDGE_ARENAS_MAX     ((size_t)160 << 20) /* of all: no further one is begun above */
 #define JUDGE_ARENAS_FULL    ((size_t)288 << 20) /* of all: a message that has to grow then is deferred */

@@ -110,6 +110,10 @@ static void names_to_ask_for(void **state)
     assert_true(dnsbl_domain_name(SLICE("Bad.Example."), SLICE("list.example"), &name));
     assert_slice(dns_name_view(&name), "bad.example.list.example");
     assert_false(dnsbl_domain_name(SLICE("bad example"), SLICE("list.example"), &name));
+    /* an address that passes for a domain is answered with an error, which would switch the list off: any
+     * stranger could, with MAIL FROM:<x@192.0.2.1> */
+    assert_false(dnsbl_domain_name(SLICE("192.0.2.1"), SLICE("list.example"), &name));
+    assert_false(dnsbl_domain_name(SLICE("a.192.0.2.1."), SLICE("list.example"), &name));
     memset(longest, 'a', sizeof longest);
     for (size_t i = 50; i < sizeof longest; i += 51)
         longest[i] = '.';
