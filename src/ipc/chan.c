@@ -1,20 +1,16 @@
-#include "ipc/chan.h"
+#include "ipc/chan__.h"
 
 #include "base/hash.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define CHAN_QUEUE_MAX     4096 /* messages waiting for the socket */
-#define CHAN_QUEUE_BYTES   ((size_t)8 << 20)
-#define CHAN_ARENA_BYTES   ((size_t)4 << 20)
-#define CHAN_READS_A_TURN  64 /* messages taken before other watchers have their chance */
-#define CHAN_SOCKET_BUFFER (1 << 20)
+#define CHAN_QUEUE_MAX    4096 /* messages waiting for the socket */
+#define CHAN_QUEUE_BYTES  ((size_t)8 << 20)
+#define CHAN_ARENA_BYTES  ((size_t)4 << 20)
+#define CHAN_READS_A_TURN 64 /* messages taken before other watchers have their chance */
 
 struct chan_call_state {
     uint64_t id;
@@ -60,31 +56,13 @@ struct chan {
 };
 
 static uint8_t chan_bytes[IPC_BYTES_MAX]; /* one thread, one message at a time */
-static uint8_t
-    chan_wait_bytes[IPC_BYTES_MAX]; /* chan_call_wait() runs inside the handler of another message */
+/* ... and chan_call_wait() runs inside the handler of another */
+static uint8_t chan_wait_bytes[IPC_BYTES_MAX];
 
 static void chan_ready(void *arg, unsigned ready);
 static void chan_tell_closed(void *arg);
 static void chan_handle_early(void *arg);
 static void chan_expire(void *arg);
-
-static void chan_close_fds(int *fds, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        fd_done(&fds[i]);
-}
-
-enum err chan_pair(int out_fds[2])
-{
-    int fds[2], size = CHAN_SOCKET_BUFFER;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-        return err_from_errno(errno);
-    for (int i = 0; i < 2; i++)
-        IGNORE_RESULT(setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size), "smaller works too");
-    out_fds[0] = fds[0];
-    out_fds[1] = fds[1];
-    return OK;
-}
 
 struct chan *chan_new(struct loop *loop, int fd, const struct ipc_channel *def, enum ipc_end end,
                       chan_message_fn on_message, chan_closed_fn on_closed, void *arg)
@@ -117,7 +95,7 @@ static void chan_drop_list(struct list *l)
     LIST_EACH_SAFE(it, l)
     {
         struct chan_waiting *w = LIST_OF(it, struct chan_waiting, link);
-        chan_close_fds(w->fds, w->n_fds);
+        chan__close_fds(w->fds, w->n_fds);
         free(w);
     }
     list_init(l);
@@ -131,6 +109,14 @@ static void chan_release(struct chan *c)
     arena_done(&c->arena);
     buf_done(&c->out);
     free(c);
+}
+
+/* The end of a callback, inside which the owner may have freed it: c->depth was counted up at its start. */
+static void chan_leave(struct chan *c)
+{
+    c->depth--;
+    if (c->freed && c->depth == 0)
+        chan_release(c);
 }
 
 void chan_free(struct chan *c)
@@ -191,9 +177,7 @@ static void chan_tell_closed(void *arg)
                          0);
     if (!c->freed)
         c->on_closed(c->arg, c, c->why);
-    c->depth--;
-    if (c->freed && c->depth == 0)
-        chan_release(c);
+    chan_leave(c);
 }
 
 /* The timer stands at or before the earliest deadline; firing early costs one look. */
@@ -224,46 +208,20 @@ static void chan_expire(void *arg)
     }
     if (!c->freed && !c->closed && next != INT64_MAX)
         chan_arm(c, next);
-    c->depth--;
-    if (c->freed && c->depth == 0)
-        chan_release(c);
+    chan_leave(c);
 }
 
 /* ---- sending ---- */
 
-static enum err chan_pack(struct buf *out, const struct ipc_channel *def, const struct ipc_message *row,
-                          uint64_t id, const void *message)
+/* A message that has to wait; it has no descriptors yet. */
+static struct chan_waiting *chan_waiting_new(slice bytes)
 {
-    buf_clear(out);
-    (void)buf_be16(out, def->version);
-    (void)buf_be16(out, row->type);
-    (void)buf_be64(out, id);
-    return row->shape ? ipc_encode(out, row->shape, message) : OK;
-}
-
-static ssize_t chan_sendmsg(int fd, slice bytes, const int *fds, size_t n_fds)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)];
-        struct cmsghdr align;
-    } control = {{0}};
-    struct iovec iov = {(void *)(uintptr_t)bytes.p, bytes.n};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-    ssize_t r;
-    if (n_fds) {
-        struct cmsghdr *h;
-        m.msg_control = control.bytes;
-        m.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
-        h = CMSG_FIRSTHDR(&m);
-        h->cmsg_level = SOL_SOCKET;
-        h->cmsg_type = SCM_RIGHTS;
-        h->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
-        memcpy(CMSG_DATA(h), fds, sizeof(int) * n_fds);
-    }
-    do
-        r = sendmsg(fd, &m, MSG_NOSIGNAL);
-    while (r < 0 && errno == EINTR);
-    return r;
+    struct chan_waiting *w = malloc(sizeof *w + bytes.n);
+    must(w);
+    w->n = bytes.n;
+    w->n_fds = 0;
+    memcpy(w->bytes, bytes.p, bytes.n);
+    return w;
 }
 
 static enum err chan_enqueue(struct chan *c, slice bytes, const int *fds, size_t n_fds)
@@ -271,15 +229,11 @@ static enum err chan_enqueue(struct chan *c, slice bytes, const int *fds, size_t
     struct chan_waiting *w;
     if (c->queued >= CHAN_QUEUE_MAX || c->queued_bytes + bytes.n > CHAN_QUEUE_BYTES)
         return ERR_BUSY;
-    w = malloc(sizeof *w + bytes.n);
-    must(w);
-    w->n = bytes.n;
-    w->n_fds = 0;
-    memcpy(w->bytes, bytes.p, bytes.n);
+    w = chan_waiting_new(bytes);
     for (size_t i = 0; i < n_fds; i++) {
         enum err e = fd_dup(fds[i], &w->fds[i]);
         if (e) {
-            chan_close_fds(w->fds, w->n_fds);
+            chan__close_fds(w->fds, w->n_fds);
             free(w);
             return ERR_BUSY;
         }
@@ -300,11 +254,11 @@ static enum err chan_put(struct chan *c, const struct ipc_message *row, uint64_t
     if (c->closed)
         return ERR_CLOSED;
     must(row && row->from == c->end && n_fds >= row->fds_min && n_fds <= row->fds_max);
-    e = chan_pack(&c->out, c->def, row, id, message);
+    e = chan__pack(&c->out, c->def, row, id, message);
     if (e)
         return e;
     if (list_empty(&c->queue)) {
-        if (chan_sendmsg(c->fd, buf_view(&c->out), fds, n_fds) >= 0)
+        if (chan__sendmsg(c->fd, buf_view(&c->out), fds, n_fds) >= 0)
             return OK;
         if (errno != EAGAIN && errno != ENOBUFS) {
             chan_fail(c, ERR_CLOSED);
@@ -318,7 +272,7 @@ static void chan_flush(struct chan *c)
 {
     while (!list_empty(&c->queue)) {
         struct chan_waiting *w = LIST_OF(c->queue.next, struct chan_waiting, link);
-        if (chan_sendmsg(c->fd, slice_of(w->bytes, w->n), w->fds, w->n_fds) < 0) {
+        if (chan__sendmsg(c->fd, slice_of(w->bytes, w->n), w->fds, w->n_fds) < 0) {
             if (errno != EAGAIN && errno != ENOBUFS)
                 chan_fail(c, ERR_CLOSED);
             return;
@@ -326,7 +280,7 @@ static void chan_flush(struct chan *c)
         list_remove(&w->link);
         c->queued--;
         c->queued_bytes -= w->n;
-        chan_close_fds(w->fds, w->n_fds);
+        chan__close_fds(w->fds, w->n_fds);
         free(w);
     }
     loop_io_set(&c->io, LOOP_READ);
@@ -389,97 +343,12 @@ enum err chan_reply(struct chan *c, uint64_t id, uint16_t type, const void *mess
 
 /* ---- receiving ---- */
 
-/* Takes the descriptors of a message; more than we allow, or a cut control message, is an error. */
-static bool chan_take_fds(struct msghdr *m, int *fds, size_t *out_n)
-{
-    bool good = !(m->msg_flags & (MSG_CTRUNC | MSG_TRUNC));
-    size_t n = 0;
-    for (struct cmsghdr *h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
-        size_t count;
-        if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
-            continue;
-        count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(h) + i * sizeof fd, sizeof fd);
-            if (n < IPC_FDS_MAX) {
-                fds[n++] = fd;
-            } else {
-                fd_done(&fd);
-                good = false;
-            }
-        }
-    }
-    if (!good)
-        chan_close_fds(fds, n);
-    *out_n = good ? n : 0;
-    return good;
-}
-
-/* ERR_AGAIN, ERR_CLOSED, ERR_SYNTAX or OK with *out_bytes in room. */
-static enum err chan_recvmsg(int fd, uint8_t *room, slice *out_bytes, int *fds, size_t *out_n_fds)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(int) * (IPC_FDS_MAX + 1))];
-        struct cmsghdr align;
-    } control;
-    struct iovec iov = {room, IPC_BYTES_MAX};
-    struct msghdr m = {.msg_iov = &iov,
-                       .msg_iovlen = 1,
-                       .msg_control = control.bytes,
-                       .msg_controllen = sizeof control.bytes};
-    ssize_t r;
-    do
-        r = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (r < 0 && errno == EINTR);
-    if (r < 0)
-        return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
-    if (r == 0)
-        return ERR_CLOSED;
-    if (!chan_take_fds(&m, fds, out_n_fds))
-        return ERR_SYNTAX;
-    *out_bytes = slice_of(room, (size_t)r);
-    return OK;
-}
-
-/* Header, table and shape: is this a message the other end may send? */
-static enum err chan_unpack(const struct ipc_channel *def, enum ipc_end us, slice bytes, size_t n_fds,
-                            struct arena *arena, const struct ipc_message **out_row, uint64_t *out_id,
-                            void **out_message)
-{
-    struct cursor c = cursor_of(bytes);
-    const struct ipc_message *row;
-    uint16_t version, type;
-    uint64_t id;
-    void *message = NULL;
-    if (!cursor_u16(&c, &version) || !cursor_u16(&c, &type) || !cursor_u64(&c, &id) ||
-        version != def->version)
-        return ERR_SYNTAX;
-    row = ipc_find(def, type);
-    if (!row || row->from == us || n_fds < row->fds_min || n_fds > row->fds_max ||
-        (row->way == IPC_ONE_WAY) != (id == 0))
-        return ERR_STATE;
-    if (row->shape) {
-        enum err e;
-        message = arena_alloc(arena, row->shape->size);
-        e = message ? ipc_decode(c.rest, row->shape, arena, message) : ERR_LIMIT;
-        if (e)
-            return e;
-    } else if (!cursor_end(&c)) {
-        return ERR_SYNTAX;
-    }
-    *out_row = row;
-    *out_id = id;
-    *out_message = message;
-    return OK;
-}
-
 static void chan_dispatch(struct chan *c, slice bytes, int *fds, size_t n_fds)
 {
     const struct ipc_message *row;
     void *message;
     uint64_t id;
-    enum err e = chan_unpack(c->def, c->end, bytes, n_fds, &c->arena, &row, &id, &message);
+    enum err e = chan__unpack(c->def, c->end, bytes, n_fds, &c->arena, &row, &id, &message);
     if (!e && row->way == IPC_REPLY) {
         struct chan_call_state *s = map_get(&c->calls, id);
         if (!s || s->reply != row->type) {
@@ -491,7 +360,7 @@ static void chan_dispatch(struct chan *c, slice bytes, int *fds, size_t n_fds)
     } else if (!e) {
         c->on_message(c->arg, c, row->type, id, message, fds, n_fds);
     }
-    chan_close_fds(fds, n_fds);
+    chan__close_fds(fds, n_fds);
     if (!c->freed)
         arena_reset(&c->arena);
     if (e && !c->freed)
@@ -504,7 +373,7 @@ static void chan_read(struct chan *c)
         int fds[IPC_FDS_MAX];
         size_t n_fds = 0;
         slice bytes;
-        enum err e = chan_recvmsg(c->fd, chan_bytes, &bytes, fds, &n_fds);
+        enum err e = chan__recvmsg(c->fd, chan_bytes, &bytes, fds, &n_fds);
         if (e == ERR_AGAIN)
             return;
         if (e) {
@@ -523,9 +392,7 @@ static void chan_ready(void *arg, unsigned ready)
         chan_flush(c);
     if (ready & LOOP_READ && !c->closed && list_empty(&c->early))
         chan_read(c);
-    c->depth--;
-    if (c->freed && c->depth == 0)
-        chan_release(c);
+    chan_leave(c);
 }
 
 /* ---- waiting ---- */
@@ -540,37 +407,17 @@ static void chan_handle_early(void *arg)
         chan_dispatch(c, slice_of(w->bytes, w->n), w->fds, w->n_fds);
         free(w);
     }
-    c->depth--;
-    if (c->freed && c->depth == 0)
-        chan_release(c);
+    chan_leave(c);
 }
 
 static void chan_keep_early(struct chan *c, slice bytes, const int *fds, size_t n_fds)
 {
-    struct chan_waiting *w = malloc(sizeof *w + bytes.n);
-    must(w);
-    w->n = bytes.n;
+    struct chan_waiting *w = chan_waiting_new(bytes);
     w->n_fds = n_fds;
-    memcpy(w->bytes, bytes.p, bytes.n);
     if (n_fds)
         memcpy(w->fds, fds, n_fds * sizeof *fds);
     list_append(&c->early, &w->link);
     loop_later(c->loop, &c->early_task);
-}
-
-static enum err chan_wait_readable(int fd, time_ms until)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    for (;;) {
-        time_ms left = until - clock_mono();
-        int r = left < 0 ? 0 : poll(&p, 1, (int)(left > 60000 ? 60000 : left));
-        if (r > 0)
-            return OK;
-        if (r == 0 && until - clock_mono() <= 0)
-            return ERR_TIMEOUT;
-        if (r < 0 && errno != EINTR)
-            return ERR_IO;
-    }
 }
 
 enum err chan_call_wait(struct chan *c, uint16_t type, const void *message, time_ms ms, struct arena *arena,
@@ -593,9 +440,9 @@ enum err chan_call_wait(struct chan *c, uint16_t type, const void *message, time
         void *reply;
         if (!list_empty(&c->queue))
             chan_flush(c);
-        e = c->closed ? ERR_CLOSED : chan_wait_readable(c->fd, until);
+        e = c->closed ? ERR_CLOSED : chan__wait_readable(c->fd, until);
         if (!e)
-            e = chan_recvmsg(c->fd, chan_wait_bytes, &bytes, fds, &n_fds);
+            e = chan__recvmsg(c->fd, chan_wait_bytes, &bytes, fds, &n_fds);
         if (e == ERR_AGAIN)
             continue;
         if (e == ERR_CLOSED || e == ERR_SYNTAX)
@@ -603,15 +450,14 @@ enum err chan_call_wait(struct chan *c, uint16_t type, const void *message, time
         if (e)
             return e;
         struct cursor head = cursor_of(slice_from(bytes, 4));
-        if (!cursor_u64(&head, &got_id) || got_id != id ||
-            ipc_find(c->def, type)->reply != (bytes.p[2] << 8 | bytes.p[3])) {
+        if (!cursor_u64(&head, &got_id) || got_id != id || row->reply != (bytes.p[2] << 8 | bytes.p[3])) {
             chan_keep_early(c, bytes, fds, n_fds);
             continue;
         }
-        chan_close_fds(fds, n_fds); /* no such reply carries any */
+        chan__close_fds(fds, n_fds); /* no such reply carries any */
         if (!arena_dup(arena, bytes, &kept))
             return ERR_LIMIT;
-        e = chan_unpack(c->def, c->end, kept, 0, arena, &got, &got_id, &reply);
+        e = chan__unpack(c->def, c->end, kept, 0, arena, &got, &got_id, &reply);
         if (e) {
             chan_fail(c, e);
             return e;
@@ -619,43 +465,4 @@ enum err chan_call_wait(struct chan *c, uint16_t type, const void *message, time
         memcpy(out, reply, got->shape->size);
         return OK;
     }
-}
-
-enum err chan_read_wait(int fd, const struct ipc_channel *def, enum ipc_end us, time_ms timeout_ms,
-                        uint8_t *bytes, struct arena *arena, const struct ipc_message **out_row,
-                        uint64_t *out_id, void **out_message, int *fds, size_t *out_n_fds)
-{
-    slice got;
-    size_t n_fds = 0;
-    time_ms until = clock_mono() + timeout_ms;
-    enum err e;
-    do {
-        e = chan_wait_readable(fd, until);
-        if (!e)
-            e = chan_recvmsg(fd, bytes, &got, fds, &n_fds);
-    } while (e == ERR_AGAIN);
-    if (!e) {
-        e = chan_unpack(def, us, got, n_fds, arena, out_row, out_id, out_message);
-        if (e)
-            chan_close_fds(fds, n_fds);
-        else
-            *out_n_fds = n_fds;
-    }
-    return e;
-}
-
-enum err chan_write_wait(int fd, const struct ipc_channel *def, uint16_t type, uint64_t id,
-                         const void *message, const int *fds, size_t n_fds)
-{
-    struct buf out;
-    enum err e;
-    buf_init(&out, IPC_BYTES_MAX);
-    e = chan_pack(&out, def, ipc_find(def, type), id, message);
-    while (!e && chan_sendmsg(fd, buf_view(&out), fds, n_fds) < 0) {
-        struct pollfd p = {.fd = fd, .events = POLLOUT};
-        if ((errno != EAGAIN && errno != ENOBUFS) || poll(&p, 1, 10000) <= 0)
-            e = ERR_CLOSED;
-    }
-    buf_done(&out);
-    return e;
 }
