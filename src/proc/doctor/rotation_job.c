@@ -290,7 +290,8 @@ static void job_stepped(void *arg, enum err e, const void *message, int *fds, si
     (void)fds, (void)n_fds;
     if (!e)
         e = err_from_wire(m->err);
-    if (s->action == ROTATION_REMOVE && e == ERR_NOT_FOUND)
+    if ((s->action == ROTATION_REMOVE && e == ERR_NOT_FOUND) ||
+        (s->action == ROTATION_MAKE && e == ERR_EXISTS)) /* done by somebody else a moment ago */
         e = OK;
     if (e) {
         char text[512];
