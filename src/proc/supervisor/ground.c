@@ -73,10 +73,10 @@ static enum err ground_give(const char *path, const struct conf *conf, struct er
 static enum err ground_folder(const char *path, struct err_detail *detail)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        err_detail_set(
-            detail,
-            "cannot make the folder %s: %s. Make its parent folder, or change `data` in the configuration",
-            path, strerror(errno));
+        err_detail_set(detail, "cannot make the folder %s: %s. %s, or change `data` in the configuration",
+                       path, strerror(errno),
+                       errno == EACCES || errno == EPERM ? "Start the server as root"
+                                                         : "Make its parent folder");
         return ERR_CONFIG;
     }
     return OK;
@@ -123,10 +123,13 @@ static enum err ground_lock(struct ground *g, struct err_detail *detail)
     g->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (g->lock >= 0 && flock(g->lock, LOCK_EX | LOCK_NB) == 0)
         return OK;
-    err_detail_set(
-        detail,
-        "another Posthorn uses the data folder %s (%s). Stop it first, or give this one a folder of its own",
-        g->conf->data, strerror(errno));
+    if (g->lock >= 0 && errno == EWOULDBLOCK)
+        err_detail_set(detail,
+                       "another Posthorn runs with the data folder %s. Stop it first, or give this one a "
+                       "folder of its own",
+                       g->conf->data);
+    else
+        err_detail_set(detail, "cannot lock the data folder %s: %s", g->conf->data, strerror(errno));
     return ERR_CONFIG;
 }
 
