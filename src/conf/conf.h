@@ -1,6 +1,6 @@
 /* conf: the configuration file, parsed into one typed struct.
  *
- * One file of `name value` lines, about ten settings, '#' starts a comment; docs/configuration.md and
+ * One file of `name value` lines, some twenty settings, '#' starts a comment; docs/configuration.md and
  * posthorn.conf(5) are its manual. The parser reports every mistake at once, each with its line, what is
  * wrong and what was probably meant. Everything that is not needed to start (domains, accounts, aliases)
  * lives in the directory database instead.
