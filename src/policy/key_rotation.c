@@ -164,6 +164,13 @@ static void rotation_note_waiting(struct rotation *r, size_t i, bool first)
                       "waits since %s for its record to be published; posthorn dns %.*s shows it",
                       rotation_day(k->state_at, day), SLICE_FMT(r->in->domain));
         break;
+    case ROTATION_SEEN_PARTLY:
+        rotation_note(
+            r, i, first ? ROTATION_FINE : ROTATION_DO,
+            first ? "its record is in the DNS: it signs from now on, although %.*s does not show it yet"
+                  : "waits: the name server %.*s does not show its record yet; others do",
+            SLICE_FMT(slice_sub(k->behind, 0, size_min(k->behind.n, 200))));
+        break;
     case ROTATION_SEEN_UNKNOWN:
     default:
         rotation_note(r, i, ROTATION_FINE,
@@ -192,6 +199,7 @@ static void rotation_note_signing(struct rotation *r, size_t i)
         break;
     case ROTATION_SEEN_UNKNOWN:
     case ROTATION_SEEN_EQUAL:
+    case ROTATION_SEEN_PARTLY: /* of keys that sign it is not asked */
     default:
         rotation_note(r, i, ROTATION_FINE, "signs since %s%s; its successor is made on %s",
                       rotation_day(k->state_at, day),
@@ -316,7 +324,9 @@ static size_t rotation_ready(struct rotation *r, unsigned algorithm, bool first,
             continue;
         ++*out_waiting;
         rotation_note_waiting(r, i, first);
-        if (k->seen == ROTATION_SEEN_EQUAL && (first || k->seen_ms >= r->in->limits.settle_ms) &&
+        /* no signature is no better than one that some cannot check yet */
+        if ((k->seen == ROTATION_SEEN_EQUAL || (first && k->seen == ROTATION_SEEN_PARTLY)) &&
+            (first || k->seen_ms >= r->in->limits.settle_ms) &&
             (best == r->n || k->seen_ms > rotation_at(r, best)->seen_ms))
             best = i;
     }

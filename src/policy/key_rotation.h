@@ -50,6 +50,7 @@ enum rotation_seen {
     ROTATION_SEEN_EQUAL,     /* the record as it has to be */
     ROTATION_SEEN_DIFFERENT, /* something else */
     ROTATION_SEEN_MISSING,   /* the DNS says there is none */
+    ROTATION_SEEN_PARTLY,    /* as it has to be, but not by each name server */
 };
 
 /* Compares TXT records found under a key's name (each the text of one record, strings joined; n 0: none) with
@@ -64,6 +65,7 @@ struct rotation_key {
     bool damaged;              /* only its selector is known */
     time_ms made_at, state_at; /* Unix */
     enum rotation_seen seen;
+    slice behind;    /* with PARTLY: a name server that does not show it */
     time_ms seen_ms; /* for how long it has been seen as ROTATION_SEEN_EQUAL without a break */
 };
 

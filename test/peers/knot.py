@@ -27,9 +27,9 @@ ZONES = {
 
 
 class Knot:
-    def __init__(self, ip="127.0.0.1", listen="127.0.0.1", more=None):
+    def __init__(self, ip="127.0.0.1", listen="127.0.0.1", more=None, port=None):
         """more: {name: text} of further ones; they get a SOA and a name server."""
-        self.port = free_port()
+        self.port = port or free_port()
         self.address = f"{listen}@{self.port}"
         self.folder = tempfile.mkdtemp(prefix="posthorn-knot-")
         d = self.folder

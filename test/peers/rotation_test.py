@@ -12,13 +12,14 @@ from knot import SOA, Knot
 class Zone:
     """demo.test in Knot, with records that come and go."""
 
-    def __init__(self, knot, name="demo.test"):
-        self.knot, self.name, self.serial = knot, name, 1
+    def __init__(self, knot, name="demo.test", more=""):
+        self.knot, self.name, self.serial, self.more = knot, name, 1, more
 
     def publish(self, records):
         """records: {name: text}. A text of more than 255 octets is written as several strings."""
         self.serial += 1
         lines = SOA.format(z=self.name).replace(" 1 60 60 3600 60", f" {self.serial} 60 60 3600 60")
+        lines += self.more
         for name, text in records.items():
             lines += f"{name}. 60 TXT " + " ".join('"%s"' % text[i:i + 200] for i in range(0, len(text), 200)) + "\n"
         with open(os.path.join(self.knot.folder, self.name), "w") as f:
@@ -140,6 +141,30 @@ class Rotation(unittest.TestCase):
         rows = wait_for("another key is made", lambda: (lambda r: r if len(r) == 3 else None)(keys(h, verb="check")))
         self.assertEqual(sorted(r["state"] for r in rows), ["damaged", "waiting", "waiting"])
         self.assertIn("damaged", next(r["note"] for r in rows if r["state"] == "damaged"))
+
+    def test_each_name_server(self):
+        """A successor waits until each name server of the domain shows its record, and says which does not."""
+        self.house.__exit__(None, None, None)
+        second = Knot(listen="127.0.0.2", more={"demo.test": ""}, port=self.knot.port)
+        more = "@ 60 NS ns2\nns2 60 A 127.0.0.2\n"
+        zones = [Zone(self.knot, more=more), Zone(second, more=more)]
+        self.house = House(resolver=self.knot.address, config=f"doctor test {self.knot.port} 3600\n")
+        with second:
+            self.house.__enter__()
+            first = {record_name(r): r["record"] for r in self.made()}
+            zones[0].publish(first)
+            zones[1].publish({})
+            # who has no key that signs does not wait for a server that is behind
+            checked(self.house, lambda rows: states(rows) == BOTH)
+            both = {record_name(r): r["record"] for r in keys(self.house, verb="rotate")}
+            zones[0].publish(both)
+            zones[1].publish(first)
+            rows = checked(self.house, lambda rows: {r["dns"] for r in rows} == {"equal", "partly"})
+            waits = [r for r in rows if r["state"] == "waiting"]
+            self.assertEqual({r["dns"] for r in waits}, {"partly"})
+            self.assertIn("the name server ns2.demo.test does not show its record yet", waits[0]["note"])
+            zones[1].publish(both)
+            checked(self.house, lambda rows: {r["dns"] for r in rows} == {"equal"})
 
     def test_words(self):
         h = self.house

@@ -4,9 +4,12 @@
 #include "ipc/doctor_keys.h"
 #include "policy/domain_setting.h"
 #include "sys/clock.h"
+#include "sys/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#define ROTATION_TELL_MS MS_MINUTE
 
 struct rotation_name {
     char text[ROTATION_DOMAIN_MAX + 1];
@@ -30,6 +33,8 @@ struct doctor_rotation {
     time_ms full_at; /* monotonic: the next full run */
     time_ms wait_ms; /* until the next look at hot ones */
     bool changed;    /* this run took steps */
+    bool untold;     /* ... that nobody was told of yet */
+    time_ms told_at; /* monotonic: when others were told last */
     struct loop_timer hot_timer;
     char sweep[ROTATION_DOMAIN_MAX + 3]; /* after which key the search for strangers goes on */
     unsigned signing_now, jobs_failed;
@@ -62,7 +67,19 @@ static void names_clear(struct rotation_names *s)
     *s = (struct rotation_names){0};
 }
 
-/* directory gives them in order (bytes), so a search by halves finds them. */
+static int names_order(const void *a, const void *b)
+{
+    const struct rotation_name *x = a, *y = b;
+    return slice_cmp(slice_str(x->text), slice_str(y->text));
+}
+
+static void names_sort(struct rotation_names *s)
+{
+    if (s->n)
+        qsort(s->at, s->n, sizeof s->at[0], names_order);
+}
+
+/* The names are in order (bytes), as directory gives them or as names_sort() does: a search by halves. */
 static bool names_have(const struct rotation_names *s, slice name)
 {
     size_t low = 0, high = s->n;
@@ -109,13 +126,21 @@ void rotation_hot(struct doctor *d, slice domain)
 
 static void run_on(struct doctor_rotation *r);
 
+/* The plan of the DNS has other keys now. */
+static void run_tell(struct doctor_rotation *r)
+{
+    r->told_at = clock_mono();
+    r->untold = false;
+    doctor_changed(r->doctor, &doctor_rotation_part);
+}
+
 static void run_end(struct doctor_rotation *r)
 {
     r->running = false;
     names_clear(&r->ours);
     names_clear(&r->todo);
-    if (r->changed)
-        doctor_changed(r->doctor, &doctor_rotation_part); /* the plan of the DNS has other keys now */
+    if (r->untold)
+        run_tell(r);
     r->wait_ms = r->changed || 2 * r->wait_ms < ROTATION_SOON_MS ? ROTATION_SOON_MS
                  : 2 * r->wait_ms < ROTATION_EVERY_MS            ? 2 * r->wait_ms
                                                                  : ROTATION_EVERY_MS;
@@ -130,6 +155,9 @@ static void run_found(void *arg, const struct rotation_found *f)
     struct doctor_rotation *r = one->rotation;
     r->open--;
     r->changed = r->changed || f->changed;
+    r->untold = r->untold || f->changed;
+    if (r->untold && clock_mono() - r->told_at >= ROTATION_TELL_MS)
+        run_tell(r); /* keys for thousands of domains take long to make: their records need not wait for it */
     for (size_t i = 0; i < f->n_keys; i++)
         r->signing_now += f->keys[i].key.state == ROTATION_SIGNING;
     if (f->err) {
@@ -199,8 +227,11 @@ static void run_domains(void *arg, enum err e, const struct doctor_domain *domai
 {
     struct doctor_rotation *r = arg;
     struct rotation_names hot = r->hot, before = r->signing;
+    names_sort(&hot);
     r->hot = r->signing = (struct rotation_names){0};
     if (e) { /* directory is down or slow: nothing is known, so nothing is done */
+        if (e == ERR_LIMIT)
+            log_error("there are more than %d domains: no DKIM keys are made or rolled", DOCTOR_DOMAINS_MAX);
         r->hot = hot;
         r->signing = before;
         if (r->full)
@@ -215,7 +246,7 @@ static void run_domains(void *arg, enum err e, const struct doctor_domain *domai
         if (!domain_setting_on(doctor_domain_setting(&domains[i], "sign", SLICE("on"))))
             continue;
         names_add(&r->signing, name);
-        if (r->full || !names_have(&before, name) || names_have_unordered(&hot, name))
+        if (r->full || !names_have(&before, name) || names_have(&hot, name))
             names_add(&r->todo, name);
     }
     names_clear(&hot);
@@ -233,8 +264,9 @@ static void run_begin(struct doctor_rotation *r)
         return;
     }
     r->running = true;
-    r->again = r->changed = r->retry = false;
+    r->again = r->changed = r->untold = r->retry = false;
     r->full = clock_mono() >= r->full_at;
+    r->told_at = clock_mono();
     r->at = r->open = 0;
     r->sweep[0] = 0;
     if (r->full) {

@@ -3,6 +3,7 @@
 #include "ipc/doctor_keys.h"
 #include "proc/doctor/retired.h"
 #include "proc/doctor/rotation.h"
+#include "proc/doctor/seen.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
 
@@ -45,6 +46,7 @@ struct job {
     size_t n;
     struct rotation_plan plan;
     size_t step, round;
+    size_t at; /* the key whose name servers are asked next */
     struct rotation_found found;
     rotation_found_fn fn;
     void *arg;
@@ -156,14 +158,20 @@ static void job_list(struct job *j)
 
 /* ---- the DNS */
 
-static void job_decide(void *arg);
+/* SELECTOR._domainkey.DOMAIN */
+static slice job_name(const struct job *j, const struct rotation_found_key *k,
+                      char room[ROTATION_DOMAIN_MAX + 80])
+{
+    snprintf(room, ROTATION_DOMAIN_MAX + 80, "%.*s._domainkey.%.*s", SLICE_FMT(k->key.selector),
+             SLICE_FMT(j->domain));
+    return slice_str(room);
+}
 
 /* The answer for a key, or NULL: asked for. */
 static const struct dns_answer *job_answer(struct job *j, const struct rotation_found_key *k)
 {
-    char name[ROTATION_DOMAIN_MAX + 80];
-    snprintf(name, sizeof name, "%.*s._domainkey.%.*s", SLICE_FMT(k->key.selector), SLICE_FMT(j->domain));
-    return dns_table_get(&j->dns, slice_str(name), DNS_TXT);
+    char room[ROTATION_DOMAIN_MAX + 80];
+    return dns_table_get(&j->dns, job_name(j, k, room), DNS_TXT);
 }
 
 static bool job_wants_dns(const struct job *j, const struct rotation_found_key *k)
@@ -171,16 +179,19 @@ static bool job_wants_dns(const struct job *j, const struct rotation_found_key *
     return !j->ask.blind && !j->ask.gone && !k->key.damaged && k->key.state != ROTATION_RESTING;
 }
 
+static void job_looked(void *arg);
+
 static void job_look(struct job *j)
 {
     bool open = false;
+    j->at = 0;
     for (size_t i = 0; i < j->n; i++)
         if (job_wants_dns(j, &j->keys[i]) && !job_answer(j, &j->keys[i]))
             open = true;
     if (open)
-        doctor_ask(j->doctor, &j->dns, true, job_decide, j);
+        doctor_ask(j->doctor, &j->dns, true, job_looked, j);
     else
-        job_decide(j);
+        job_looked(j);
 }
 
 static enum rotation_seen job_seen(struct job *j, const struct rotation_found_key *k)
@@ -201,6 +212,39 @@ static enum rotation_seen job_seen(struct job *j, const struct rotation_found_ke
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         buf_done(&texts[i]);
     return seen;
+}
+
+static void job_decide(struct job *j);
+
+/* What the name servers say of the key at j->at. */
+static void job_everywhere(void *arg, slice behind)
+{
+    struct job *j = arg;
+    struct rotation_key *k = &j->keys[j->at++].key;
+    if (behind.n) {
+        k->seen = ROTATION_SEEN_PARTLY;
+        if (!arena_dup(&j->arena, behind, &k->behind))
+            k->behind = SLICE("one of them");
+    }
+    job_looked(j);
+}
+
+/* The answers of the DNS are there. Of keys that wait and are seen each name server is asked too. */
+static void job_looked(void *arg)
+{
+    struct job *j = arg;
+    char room[ROTATION_DOMAIN_MAX + 80];
+    for (; j->at < j->n; j->at++) {
+        struct rotation_found_key *k = &j->keys[j->at];
+        if (!job_wants_dns(j, k))
+            continue;
+        k->key.seen = job_seen(j, k);
+        if (k->key.state == ROTATION_WAITING && k->key.seen == ROTATION_SEEN_EQUAL) {
+            seen_everywhere(j->doctor, job_name(j, k, room), k->record, job_everywhere, j);
+            return;
+        }
+    }
+    job_decide(j);
 }
 
 /* For how long a waiting key has been seen. */
@@ -245,9 +289,8 @@ static void job_trouble(struct job *j)
 
 static void job_step(struct job *j);
 
-static void job_decide(void *arg)
+static void job_decide(struct job *j)
 {
-    struct job *j = arg;
     struct rotation_key keys[ROTATION_KEYS_MAX];
     struct rotation_input in = {.domain = j->domain,
                                 .keys = keys,
@@ -265,8 +308,6 @@ static void job_decide(void *arg)
     j->found.waiting = false;
     for (size_t i = 0; i < j->n; i++) {
         struct rotation_found_key *k = &j->keys[i];
-        if (job_wants_dns(j, k))
-            k->key.seen = job_seen(j, k);
         if (!j->ask.blind)
             k->key.seen_ms = job_seen_ms(k, hash_slice(&job_memory.key, k->id));
         j->found.waiting = j->found.waiting || (!k->key.damaged && k->key.state == ROTATION_WAITING);

@@ -55,7 +55,7 @@ static void words_row(struct words *w, slice domain, const struct rotation_found
 {
     static const char *const algorithms[] = {"?", "rsa", "ed25519"};
     static const char *const states[] = {"?", "waiting", "signing", "resting"};
-    static const char *const seen[] = {"unknown", "equal", "different", "missing"};
+    static const char *const seen[] = {"unknown", "equal", "different", "missing", "partly"};
     static const char *const weights[] = {"fine", "do", "bad"};
     struct buf b CLEANUP(buf_done) = {.max = ADMIN_WORDS_JSON_MAX};
     const struct rotation_key *key = &k->key;

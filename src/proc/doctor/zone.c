@@ -28,6 +28,8 @@ static struct zone {
     struct nameserver_record *records;
     size_t n, room, given;
     struct hash_key key;
+    struct map have; /* of the records gathered: hash -> their mark. Each plan has the host's own */
+    size_t left_out;
     uint64_t content, told; /* hash of the content gathered, and of what nameserver has; 0: nothing */
     uint32_t serial;
     bool said; /* that it cannot be gathered */
@@ -38,6 +40,7 @@ static void zone_run(struct doctor *d);
 static void zone_done(void)
 {
     arena_done(&zone.arena);
+    map_done(&zone.have);
     free(zone.records);
     zone.records = NULL;
     zone.n = zone.room = zone.given = 0;
@@ -104,7 +107,13 @@ static void zone_give(void)
 
 static bool zone_add(const struct dns_plan_record *r)
 {
+    static char mark;
     struct nameserver_record *to;
+    uint64_t parts[3] = {hash_slice(&zone.key, dns_name_view(&r->name)), hash_slice(&zone.key, r->rdata),
+                         r->type};
+    uint64_t hash = hash_slice(&zone.key, slice_of(parts, sizeof parts));
+    if (map_put(&zone.have, hash, &mark))
+        return true;
     if (zone.n == ZONE_RECORDS || r->rdata.n > NAMESERVER_RDATA_MAX)
         return false;
     if (zone.n == zone.room) {
@@ -117,8 +126,7 @@ static bool zone_add(const struct dns_plan_record *r)
     if (!arena_dup(&zone.arena, dns_name_view(&r->name), &to->name) ||
         !arena_dup(&zone.arena, r->rdata, &to->rdata))
         return false;
-    uint64_t parts[3] = {hash_slice(&zone.key, to->name), hash_slice(&zone.key, to->rdata), r->type};
-    zone.content += hash_slice(&zone.key, slice_of(parts, sizeof parts)); /* a sum: the order is no content */
+    zone.content += hash; /* a sum: the order is no content */
     zone.n++;
     return true;
 }
@@ -128,8 +136,9 @@ static void zone_one(void *arg, const struct doctor_domain *domain, enum err e, 
 {
     (void)arg, (void)domain, (void)text, (void)input;
     for (size_t i = 0; !e && i < plan->n; i++)
-        if (plan->records[i].owner == DNS_PLAN_OWNER_US && !zone_add(&plan->records[i]))
-            log_error("the zone is full: a record of %s is left out", plan->records[i].name.text);
+        if (plan->records[i].owner == DNS_PLAN_OWNER_US && !zone_add(&plan->records[i]) && !zone.left_out++)
+            log_error("the zone is full: the record of %s and those that follow are left out",
+                      plan->records[i].name.text);
 }
 
 static void zone_gathered(void *arg, enum err e, slice text)
@@ -160,6 +169,7 @@ static void zone_run(struct doctor *d)
     zone.again = false;
     zone.state = ZONE_GATHERING;
     zone.content = 0;
+    zone.left_out = 0;
     arena_init(&zone.arena, "zone", ZONE_ARENA);
     records_all(d, zone_one, zone_gathered, NULL);
 }

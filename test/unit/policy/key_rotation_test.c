@@ -172,6 +172,24 @@ static void rolling(void **state)
     decides(&in, "remove 0");
 }
 
+/* A name server that does not have the record yet: who has a key that signs waits for it, who has none does
+ * not. */
+static void one_server_behind(void **state)
+{
+    struct rotation_key k[] = {key("a", 1, 2, T0, ROTATION_SEEN_EQUAL),
+                               key("b", 2, 2, T0, ROTATION_SEEN_EQUAL),
+                               key("c", 1, 1, T0, ROTATION_SEEN_PARTLY)};
+    struct rotation_input in = input(k, 3, T0 + MS_DAY);
+    (void)state;
+    k[2].behind = SLICE("ns2.example.net");
+    k[2].seen_ms = MS_DAY;
+    decides(&in, "");
+    says(&in, 2, ROTATION_DO, "the name server ns2.example.net does not show its record yet");
+    k[0].algorithm = 2;
+    decides(&in, "sign 2, rest 1");
+    says(&in, 2, ROTATION_FINE, "it signs from now on, although ns2.example.net");
+}
+
 static void a_record_that_vanished(void **state)
 {
     struct rotation_key k[] = {key("a", 1, 2, T0, ROTATION_SEEN_MISSING),
@@ -698,6 +716,7 @@ int main(void)
                                        cmocka_unit_test(first_keys),
                                        cmocka_unit_test(rolling),
                                        cmocka_unit_test(selectors),
+                                       cmocka_unit_test(one_server_behind),
                                        cmocka_unit_test(a_record_that_vanished),
                                        cmocka_unit_test(too_many_keys),
                                        cmocka_unit_test(a_domain_that_is_gone),
