@@ -1,6 +1,4 @@
-#include "core/smtp/client.h"
-
-#include "core/smtp/client_write.h"
+#include "core/smtp/client_private.h"
 
 #include <stdlib.h>
 
@@ -14,63 +12,6 @@ const struct smtp_client_limits smtp_client_limits_default = {
     .block_ms = 3 * MS_MINUTE,  /* §4.5.3.2.5 */
     .final_ms = 10 * MS_MINUTE, /* §4.5.3.2.6 */
     .quit_ms = 5 * MS_SECOND,   /* nothing depends on the answer */
-};
-
-/* What is awaited. The order of MAIL..FINAL is the order of a transaction. */
-enum smtp_client_phase {
-    PHASE_GREETING,
-    PHASE_EHLO,
-    PHASE_HELO,
-    PHASE_STARTTLS,
-    PHASE_HANDSHAKE, /* the shell's turn */
-    PHASE_IDLE,
-    PHASE_RSET,
-    PHASE_MAIL,
-    PHASE_RCPT,
-    PHASE_DATA,
-    PHASE_BODY, /* being sent */
-    PHASE_FINAL,
-    PHASE_QUIT,
-    PHASE_DEAD,
-    PHASE__COUNT
-};
-
-enum rcpt_state { RCPT_OPEN, RCPT_ACCEPTED, RCPT_TOLD };
-
-/* One answer for several recipients. The reply's text stays in c->reply, which is not read on until all were
- * told. */
-struct smtp_client_verdict {
-    enum smtp_client_outcome outcome;
-    const char *status, *reason;
-    bool ours; /* c->reply does not say it */
-};
-
-struct smtp_client {
-    struct smtp_client_config config;
-    enum smtp_client_phase phase;
-    bool tls_on, tls_refused;
-    unsigned offers;
-    uint64_t size_max;
-    struct buf in, out;
-    size_t in_seen; /* of in, looked at for a line end */
-    struct smtp_client_reply reply;
-    time_ms now, deadline;
-    /* the transaction */
-    struct smtp_client_mail mail;
-    size_t rcpt_at, accepted, told;
-    uint8_t rcpt[SMTP_CLIENT_RCPT_MAX];
-    bool open, pipelined, dirty /* RSET before the next MAIL */, done_due;
-    bool ended; /* the end of data is on its way: without an answer to it the message may have been taken all
-                   the same (RFC 5321 §4.2.5, RFC 1047) */
-    struct smtp_client_lines lines;
-    /* recipients to be told the same */
-    bool fan;
-    size_t fan_at;
-    struct smtp_client_verdict verdict;
-    /* the session's end */
-    enum err failed;
-    const char *failed_reason;
-    bool failed_reply /* c->reply says why */, failed_told, ready_due, close_due, starttls_due;
 };
 
 struct smtp_client *smtp_client_new(const struct smtp_client_config *config)
@@ -115,7 +56,7 @@ static void smtp_client_wait(struct smtp_client *c)
     c->deadline = ms ? c->now + ms : INT64_MAX;
 }
 
-static void smtp_client_phase(struct smtp_client *c, enum smtp_client_phase phase)
+void smtp_client__go(struct smtp_client *c, enum smtp_client_phase phase)
 {
     c->phase = phase;
     smtp_client_wait(c);
@@ -123,8 +64,7 @@ static void smtp_client_phase(struct smtp_client *c, enum smtp_client_phase phas
 
 /* --- telling recipients */
 
-/* Everyone without an answer gets this one. */
-static void smtp_client_tell_all(struct smtp_client *c, struct smtp_client_verdict v)
+void smtp_client__tell_all(struct smtp_client *c, struct smtp_client_verdict v)
 {
     c->fan = true;
     c->fan_at = 0;
@@ -141,15 +81,15 @@ static enum smtp_client_outcome smtp_client_class(int code)
     return code < 300 ? SMTP_CLIENT_TAKEN : code < 500 ? SMTP_CLIENT_TEMPORARY : SMTP_CLIENT_PERMANENT;
 }
 
-static struct smtp_client_verdict smtp_client_said(const struct smtp_client *c)
+struct smtp_client_verdict smtp_client__said(const struct smtp_client *c)
 {
     enum smtp_client_outcome o = smtp_client_class(c->reply.code);
     return (struct smtp_client_verdict){
         .outcome = o, .status = c->reply.status[0] ? c->reply.status : smtp_client_class_status(o)};
 }
 
-static void smtp_client_event_rcpt(struct smtp_client *c, size_t at, const struct smtp_client_verdict *v,
-                                   struct smtp_client_event *out)
+void smtp_client__tell(struct smtp_client *c, size_t at, const struct smtp_client_verdict *v,
+                       struct smtp_client_event *out)
 {
     must(c->rcpt[at] != RCPT_TOLD);
     out->type = SMTP_CLIENT_EV_RCPT;
@@ -173,7 +113,7 @@ static bool smtp_client_fan_next(struct smtp_client *c, struct smtp_client_event
         size_t at = c->fan_at++;
         if (c->rcpt[at] == RCPT_TOLD)
             continue;
-        smtp_client_event_rcpt(c, at, &c->verdict, out);
+        smtp_client__tell(c, at, &c->verdict, out);
         return true;
     }
     c->fan = false;
@@ -182,7 +122,7 @@ static bool smtp_client_fan_next(struct smtp_client *c, struct smtp_client_event
 
 /* --- the session's end */
 
-static void smtp_client_fail(struct smtp_client *c, enum err e, const char *reason, bool reply)
+void smtp_client__fail(struct smtp_client *c, enum err e, const char *reason, bool reply)
 {
     if (c->phase == PHASE_DEAD)
         return;
@@ -190,11 +130,11 @@ static void smtp_client_fail(struct smtp_client *c, enum err e, const char *reas
         struct smtp_client_verdict v = {
             .outcome = SMTP_CLIENT_TEMPORARY, .status = err_smtp_status(e), .reason = reason, .ours = true};
         if (reply)
-            v = smtp_client_said(c);
+            v = smtp_client__said(c);
         if (reply && c->reply.code < 400) /* an untimely yes means nothing */
             v = (struct smtp_client_verdict){
                 .outcome = SMTP_CLIENT_TEMPORARY, .status = "4.5.0", .reason = reason};
-        smtp_client_tell_all(c, v);
+        smtp_client__tell_all(c, v);
     }
     c->failed = e;
     c->failed_reason = reason;
@@ -202,17 +142,17 @@ static void smtp_client_fail(struct smtp_client *c, enum err e, const char *reas
     buf_clear(&c->out);
     buf_clear(&c->in);
     c->in_seen = 0;
-    smtp_client_phase(c, PHASE_DEAD);
+    smtp_client__go(c, PHASE_DEAD);
 }
 
 void smtp_client_closed(struct smtp_client *c)
 {
     if (c->phase == PHASE_QUIT) {
         c->close_due = true;
-        smtp_client_phase(c, PHASE_DEAD);
+        smtp_client__go(c, PHASE_DEAD);
         c->failed_told = true;
     }
-    smtp_client_fail(c, ERR_CLOSED, "the other server closed the connection", false);
+    smtp_client__fail(c, ERR_CLOSED, "the other server closed the connection", false);
 }
 
 void smtp_client_tick(struct smtp_client *c, time_ms now)
@@ -226,7 +166,7 @@ void smtp_client_tick(struct smtp_client *c, time_ms now)
     if (c->phase == PHASE_QUIT)
         smtp_client_closed(c);
     else
-        smtp_client_fail(c, ERR_TIMEOUT, "the other server did not answer in time", false);
+        smtp_client__fail(c, ERR_TIMEOUT, "the other server did not answer in time", false);
 }
 
 time_ms smtp_client_deadline(const struct smtp_client *c)
@@ -236,18 +176,17 @@ time_ms smtp_client_deadline(const struct smtp_client *c)
 
 /* --- commands */
 
-static void smtp_client_hello(struct smtp_client *c, bool esmtp)
+void smtp_client__hello(struct smtp_client *c, bool esmtp)
 {
     (void)buf_str(&c->out, esmtp ? "EHLO " : "HELO "); /* small: fits an empty buffer */
     (void)buf_append(&c->out, c->config.hostname);
     (void)buf_str(&c->out, "\r\n");
-    smtp_client_phase(c, esmtp ? PHASE_EHLO : PHASE_HELO);
+    smtp_client__go(c, esmtp ? PHASE_EHLO : PHASE_HELO);
 }
 
-/* Writes the command whose reply is awaited next, and with PIPELINING all up to DATA (RFC 2920 §3.1). */
-static void smtp_client_put_from(struct smtp_client *c, enum smtp_client_phase phase)
+void smtp_client__put_from(struct smtp_client *c, enum smtp_client_phase phase)
 {
-    smtp_client_phase(c, phase);
+    smtp_client__go(c, phase);
     if (phase == PHASE_RSET) {
         (void)buf_str(&c->out, "RSET\r\n");
         if (!c->pipelined)
@@ -303,14 +242,14 @@ void smtp_client_send(struct smtp_client *c, const struct smtp_client_mail *mail
     smtp_client_lines_init(&c->lines);
     c->ended = false;
     if (why) {
-        smtp_client_tell_all(
+        smtp_client__tell_all(
             c, (struct smtp_client_verdict){
                    .outcome = SMTP_CLIENT_PERMANENT, .status = status, .reason = why, .ours = true});
         c->done_due = true;
         return;
     }
     c->pipelined = c->offers & SMTP_CLIENT_PIPELINING;
-    smtp_client_put_from(c, c->dirty ? PHASE_RSET : PHASE_MAIL);
+    smtp_client__put_from(c, c->dirty ? PHASE_RSET : PHASE_MAIL);
     c->dirty = true; /* until the server has answered the end of data */
 }
 
@@ -319,7 +258,19 @@ void smtp_client_quit(struct smtp_client *c)
     if (c->phase != PHASE_IDLE || c->open)
         return;
     (void)buf_str(&c->out, "QUIT\r\n");
-    smtp_client_phase(c, PHASE_QUIT);
+    smtp_client__go(c, PHASE_QUIT);
+}
+
+void smtp_client_tls_started(struct smtp_client *c)
+{
+    if (c->phase != PHASE_HANDSHAKE)
+        return;
+    c->tls_on = true;
+    c->offers = 0; /* RFC 3207 §4.2: all knowledge from before is discarded */
+    c->size_max = 0;
+    buf_clear(&c->in);
+    c->in_seen = 0;
+    smtp_client__hello(c, true);
 }
 
 /* --- the body */
@@ -343,241 +294,7 @@ void smtp_client_body_end(struct smtp_client *c)
     smtp_client_lines_end(&c->lines, &c->out); /* room is left by SMTP_CLIENT_BODY_OUT */
     must(!buf_failed(&c->out));
     c->ended = true;
-    smtp_client_phase(c, PHASE_FINAL);
-}
-
-/* --- replies */
-
-static void smtp_client_learn(struct smtp_client *c)
-{
-    static const struct {
-        const char *keyword;
-        unsigned bit;
-    } known[] = {{"PIPELINING", SMTP_CLIENT_PIPELINING},
-                 {"SIZE", SMTP_CLIENT_SIZE},
-                 {"8BITMIME", SMTP_CLIENT_8BITMIME},
-                 {"SMTPUTF8", SMTP_CLIENT_SMTPUTF8},
-                 {"DSN", SMTP_CLIENT_DSN},
-                 {"STARTTLS", SMTP_CLIENT_STARTTLS}};
-    slice args;
-    c->offers = SMTP_CLIENT_ESMTP;
-    c->size_max = 0;
-    for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        if (smtp_client_reply_offers(&c->reply, slice_str(known[i].keyword), &args)) {
-            c->offers |= known[i].bit;
-            if (known[i].bit == SMTP_CLIENT_SIZE && !slice_u64(slice_trim(args), &c->size_max))
-                c->size_max = 0; /* no number, or none that means anything: not said */
-        }
-    if (!(c->offers &
-          SMTP_CLIENT_8BITMIME)) /* RFC 6531 §3.1 asks for both; one without the other is a mistake */
-        c->offers &= ~(unsigned)SMTP_CLIENT_SMTPUTF8;
-}
-
-static void smtp_client_ready(struct smtp_client *c)
-{
-    smtp_client_phase(c, PHASE_IDLE);
-    c->ready_due = true;
-}
-
-static void smtp_client_no_tls(struct smtp_client *c, const char *why, bool reply)
-{
-    if (c->config.tls == SMTP_CLIENT_TLS_MUST)
-        smtp_client_fail(c, ERR_TLS, why, reply);
-    else
-        smtp_client_ready(c);
-}
-
-static void smtp_client_on_greeting(struct smtp_client *c)
-{
-    if (c->reply.code == 220)
-        smtp_client_hello(c, true);
-    else /* RFC 5321 §3.1: 554 is "no mail here"; another host or time may do better */
-        smtp_client_fail(c, ERR_REFUSED, "the other server refused the connection", true);
-}
-
-static void smtp_client_on_hello(struct smtp_client *c)
-{
-    bool ehlo = c->phase == PHASE_EHLO;
-    if (c->reply.code / 100 != 2) {
-        if (ehlo && c->reply.code / 100 == 5 && !c->tls_on)
-            smtp_client_hello(c, false); /* RFC 5321 §3.2 */
-        else
-            smtp_client_fail(c, ERR_REFUSED, "the other server refused our greeting", true);
-        return;
-    }
-    if (ehlo)
-        smtp_client_learn(c);
-    if (c->tls_on || c->config.tls == SMTP_CLIENT_TLS_NEVER) {
-        smtp_client_ready(c);
-    } else if (c->offers & SMTP_CLIENT_STARTTLS) {
-        (void)buf_str(&c->out, "STARTTLS\r\n");
-        smtp_client_phase(c, PHASE_STARTTLS);
-    } else {
-        smtp_client_no_tls(c, "the other server does not offer TLS", false);
-    }
-}
-
-static void smtp_client_on_starttls(struct smtp_client *c)
-{
-    if (c->reply.code != 220) {
-        smtp_client_no_tls(c, "the other server refused TLS", true);
-    } else if (c->in.n) { /* RFC 3207 §6, THREATS 13 */
-        smtp_client_fail(c, ERR_PEER, "text came behind the reply to STARTTLS: somebody may be between",
-                         false);
-    } else {
-        smtp_client_phase(c, PHASE_HANDSHAKE);
-        c->starttls_due = true;
-    }
-}
-
-void smtp_client_tls_started(struct smtp_client *c)
-{
-    if (c->phase != PHASE_HANDSHAKE)
-        return;
-    c->tls_on = true;
-    c->offers = 0; /* RFC 3207 §4.2: all knowledge from before is discarded */
-    c->size_max = 0;
-    buf_clear(&c->in);
-    c->in_seen = 0;
-    smtp_client_hello(c, true);
-}
-
-static void smtp_client_done(struct smtp_client *c)
-{
-    c->done_due = true;
-    smtp_client_phase(c, PHASE_IDLE);
-}
-
-static void smtp_client_on_rset(struct smtp_client *c)
-{
-    if (c->reply.code / 100 != 2)
-        smtp_client_fail(c, ERR_PEER, "the other server refused RSET", true);
-    else if (c->pipelined)
-        smtp_client_phase(c, PHASE_MAIL);
-    else
-        smtp_client_put_from(c, PHASE_MAIL);
-}
-
-static void smtp_client_on_mail(struct smtp_client *c)
-{
-    if (c->reply.code / 100 == 3) {
-        smtp_client_fail(c, ERR_PEER, "the other server answered MAIL with a code that makes no sense", true);
-        return;
-    }
-    if (c->reply.code / 100 != 2)
-        smtp_client_tell_all(c, smtp_client_said(c));
-    if (c->pipelined)
-        smtp_client_phase(c, PHASE_RCPT);
-    else if (c->reply.code / 100 == 2)
-        smtp_client_put_from(c, PHASE_RCPT);
-    else
-        smtp_client_done(c);
-}
-
-/* Gives true when an event came out: the recipient was refused. */
-static bool smtp_client_on_rcpt(struct smtp_client *c, struct smtp_client_event *out)
-{
-    size_t at = c->rcpt_at++;
-    bool told = false;
-    if (c->reply.code / 100 == 3) {
-        smtp_client_fail(c, ERR_PEER, "the other server answered RCPT with a code that makes no sense", true);
-        return false;
-    }
-    if (c->reply.code / 100 == 2 && c->rcpt[at] == RCPT_OPEN) {
-        c->rcpt[at] = RCPT_ACCEPTED;
-        c->accepted++;
-    } else if (c->rcpt[at] == RCPT_OPEN) {
-        struct smtp_client_verdict v = smtp_client_said(c);
-        if (c->reply.code == 552) { /* "too many recipients", RFC 5321 §4.5.3.1.10 */
-            v.outcome = SMTP_CLIENT_TEMPORARY;
-            v.status = "4.5.3";
-        }
-        smtp_client_event_rcpt(c, at, &v, out);
-        told = true;
-    }
-    if (c->pipelined)
-        smtp_client_phase(c, c->rcpt_at < c->mail.n ? PHASE_RCPT : PHASE_DATA);
-    else if (c->rcpt_at < c->mail.n)
-        smtp_client_put_from(c, PHASE_RCPT);
-    else if (c->accepted)
-        smtp_client_put_from(c, PHASE_DATA);
-    else
-        smtp_client_done(c);
-    return told;
-}
-
-static void smtp_client_on_data(struct smtp_client *c)
-{
-    if (c->reply.code == 354 && c->accepted) {
-        smtp_client_phase(c, PHASE_BODY);
-    } else if (c->reply.code == 354) { /* nobody to send it to; RFC 2920 §3.1: a lone dot */
-        (void)buf_str(&c->out, ".\r\n");
-        smtp_client_phase(c, PHASE_FINAL);
-    } else if (c->reply.code / 100 >= 4) {
-        if (c->accepted)
-            smtp_client_tell_all(c, smtp_client_said(c));
-        smtp_client_done(c);
-    } else {
-        smtp_client_fail(c, ERR_PEER, "the other server answered DATA with a code that makes no sense", true);
-    }
-}
-
-static void smtp_client_on_final(struct smtp_client *c)
-{
-    if (c->reply.code / 100 == 3) {
-        smtp_client_fail(c, ERR_PEER, "the other server answered the message with a code that makes no sense",
-                         true);
-        return;
-    }
-    if (c->accepted)
-        smtp_client_tell_all(c, smtp_client_said(c));
-    c->dirty = false;
-    smtp_client_done(c);
-}
-
-/* The whole reply in c->reply answers what is awaited. True when an event came out. */
-static bool smtp_client_on_reply(struct smtp_client *c, struct smtp_client_event *out)
-{
-    if (c->reply.code == 421 &&
-        c->phase != PHASE_QUIT) { /* RFC 5321 §4.2.1: it closes the channel, at any time */
-        smtp_client_fail(c, ERR_CLOSED, "the other server ended the session", true);
-        return false;
-    }
-    switch (c->phase) {
-    case PHASE_GREETING:
-        smtp_client_on_greeting(c);
-        return false;
-    case PHASE_EHLO:
-    case PHASE_HELO:
-        smtp_client_on_hello(c);
-        return false;
-    case PHASE_STARTTLS:
-        smtp_client_on_starttls(c);
-        return false;
-    case PHASE_RSET:
-        smtp_client_on_rset(c);
-        return false;
-    case PHASE_MAIL:
-        smtp_client_on_mail(c);
-        return false;
-    case PHASE_RCPT:
-        return smtp_client_on_rcpt(c, out);
-    case PHASE_DATA:
-        smtp_client_on_data(c);
-        return false;
-    case PHASE_FINAL:
-        smtp_client_on_final(c);
-        return false;
-    case PHASE_QUIT:
-        smtp_client_closed(c);
-        return false;
-    case PHASE_BODY: /* before its end was said: a refusal, or nonsense */
-        smtp_client_fail(c, ERR_PEER, "the other server answered before the message was sent", true);
-        return false;
-    default:
-        smtp_client_fail(c, ERR_PEER, "the other server spoke without being asked", true);
-        return false;
-    }
+    smtp_client__go(c, PHASE_FINAL);
 }
 
 void smtp_client_feed(struct smtp_client *c, slice bytes)
@@ -585,12 +302,12 @@ void smtp_client_feed(struct smtp_client *c, slice bytes)
     if (c->phase == PHASE_DEAD || bytes.n == 0)
         return;
     if (c->phase == PHASE_HANDSHAKE) { /* in clear, behind the 220 */
-        smtp_client_fail(c, ERR_PEER, "text came behind the reply to STARTTLS: somebody may be between",
-                         false);
+        smtp_client__fail(c, ERR_PEER, "text came behind the reply to STARTTLS: somebody may be between",
+                          false);
         return;
     }
     if (buf_append(&c->in, bytes))
-        smtp_client_fail(c, ERR_PEER, "the other server sent far too much", false);
+        smtp_client__fail(c, ERR_PEER, "the other server sent far too much", false);
 }
 
 /* Takes the next line off the input. ERR_MORE: not there yet. */
@@ -662,8 +379,8 @@ bool smtp_client_next(struct smtp_client *c, struct smtp_client_event *out)
         if (c->in.n == 0 || (e = smtp_client_line(c)) == ERR_MORE)
             break;
         if (e)
-            smtp_client_fail(c, ERR_PEER, "the other server sent something that is no SMTP reply", false);
-        else if (c->reply.whole && smtp_client_on_reply(c, out))
+            smtp_client__fail(c, ERR_PEER, "the other server sent something that is no SMTP reply", false);
+        else if (c->reply.whole && smtp_client__on_reply(c, out))
             return true;
     }
     if (c->phase == PHASE_BODY && c->out.n < SMTP_CLIENT_BODY_OUT) {
