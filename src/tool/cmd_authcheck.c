@@ -38,11 +38,14 @@ struct authcheck {
 
 /* ---- the message */
 
-/* Files have LF alone where mail has CRLF (RFC 5321 §2.3.8). */
+/* Files have LF alone where mail has CRLF (RFC 5321 §2.3.8). A file with nothing in it is a message whose
+ * header is empty. */
 static bool authcheck_crlf(struct arena *a, slice text, slice *out)
 {
     size_t bare = 0, at = 0;
     uint8_t *p;
+    if (text.n == 0)
+        text = SLICE("\r\n");
     for (size_t i = 0; i < text.n; i++)
         bare += text.p[i] == '\n' && (i == 0 || text.p[i - 1] != '\r');
     p = arena_alloc(a, text.n + bare);
@@ -57,15 +60,24 @@ static bool authcheck_crlf(struct arena *a, slice text, slice *out)
     return true;
 }
 
+/* Without the line that an mbox puts before a message: "From ", and not an old way to write "From:". */
+static slice authcheck_no_postmark(slice text)
+{
+    size_t at = 5;
+    if (!slice_starts(text, SLICE("From ")))
+        return text;
+    while (at < text.n && (text.p[at] == ' ' || text.p[at] == '\t'))
+        at++;
+    return at < text.n && text.p[at] == ':' ? text : slice_from(text, slice_index(text, '\n') + 1);
+}
+
 static enum tool_exit authcheck_read(struct authcheck *c, const char *path)
 {
     struct buf text CLEANUP(buf_done) = {.max = AUTHCHECK_MESSAGE_MAX};
     enum err e = read_file(path, &text);
     if (e)
         return tool_fail("the message %.200s cannot be read: %s", path, err_text(e));
-    if (text.n == 0)
-        return tool_fail("the message %.200s is empty", path);
-    if (!authcheck_crlf(&c->arena, buf_view(&text), &c->message))
+    if (!authcheck_crlf(&c->arena, authcheck_no_postmark(buf_view(&text)), &c->message))
         return tool_fail("the message %.200s is too large", path);
     c->header = slice_sub(c->message, 0, header_end(c->message));
     return TOOL_DONE;
@@ -83,8 +95,8 @@ static enum tool_exit authcheck_options(struct authcheck *c)
     struct tool *t = c->tool;
     uint64_t at;
     slice from = authcheck_text(t, TOOL_MAIL_FROM);
-    if (tool_has(t, TOOL_NO_MESSAGE) ? t->n_args != 0 : t->n_args != 1)
-        return tool_misuse(t, "name one message (- is standard input), or none and --no-message");
+    if (!tool_has(t, TOOL_NO_MESSAGE) && t->n_args != 1)
+        return tool_misuse(t, "name one message (- is standard input), or say --no-message");
     if (!tool_has(t, TOOL_IP) &&
         (tool_has(t, TOOL_NO_MESSAGE) || tool_has(t, TOOL_HELO) || tool_has(t, TOOL_MAIL_FROM)))
         return tool_misuse(t, "--ip is missing: SPF is about the address of a client");
@@ -152,6 +164,8 @@ static bool authcheck_decide(struct authcheck *c)
         return false;
     if (c->verdict.action == VERDICT_REJECT) /* also for what the header alone gives reason to refuse */
         c->applied.applied = DMARC_POLICY_REJECT;
+    else if (c->verdict.action == VERDICT_JUNK)
+        c->applied.applied = DMARC_POLICY_QUARANTINE;
     return true;
 }
 
@@ -276,7 +290,7 @@ static enum tool_exit authcheck_run(struct tool *t)
         x = authcheck_house(&c);
     if (x == TOOL_DONE && !lookup_begin(&c.lookup, t->options[TOOL_DNS], &detail))
         x = tool_fail("%s", detail.text);
-    if (x == TOOL_DONE && t->n_args)
+    if (x == TOOL_DONE && !tool_has(t, TOOL_NO_MESSAGE)) /* one that is named all the same is not read */
         x = authcheck_read(&c, t->args[0]);
     if (x == TOOL_DONE)
         x = authcheck_examine(&c);

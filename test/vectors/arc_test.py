@@ -1,11 +1,13 @@
 """ARC: the whole public ValiMail suite of chains, and real messages that Google sealed, through arc_run (beside this file): alone, with the
 body in pieces of every small size, and once more as people would ask, through `posthorn authcheck`."""
 import glob
-import json
+import itertools
 import os
 import subprocess
 import tempfile
 import unittest
+
+import as_outsider
 
 try:
     import yaml
@@ -49,13 +51,13 @@ def arc_run(folder, zone, messages, split=0, now=1500000000):
     return [dict(zip(names, line.split("\t"))) for line in p.stdout.splitlines()]
 
 
-def cases():
+def cases(zone=zone_text):
     """(scenario's zone, [(name, message, wanted result)])"""
     with open(SUITE, encoding="utf-8") as f:
         for d in yaml.safe_load_all(f.read()):
             records = d.get("txt_records") or d.get("txt-records")
             # an empty cv in the suite: the newest seal says cv=fail, and nothing more is to be sealed. That chain has failed.
-            yield zone_text(records), [(k, wire(t["message"]), (t["cv"] or "").strip().lower() or "fail") for k, t in d["tests"].items()]
+            yield zone(records), [(k, wire(t["message"]), (t["cv"] or "").strip().lower() or "fail") for k, t in d["tests"].items()]
 
 
 @unittest.skipIf(yaml is None, "skipped: there is no python3-yaml")
@@ -100,26 +102,19 @@ class ValiMail(unittest.TestCase):
         self.assertEqual((whole["oldest_pass"], changed["oldest_pass"]), ("0", "2"))
 
     def test_authcheck(self):
-        """Every case through the command."""
-        command = os.path.join(BUILD, "posthorn")
-        self.assertTrue(os.path.exists(command), "the command is built")
-        wrong = []
-        for zone, tests in cases():
-            with tempfile.TemporaryDirectory() as folder:
-                zone_file, message = os.path.join(folder, "zone"), os.path.join(folder, "m")
-                with open(zone_file, "w") as f:
-                    f.write(zone)
-                for name, m, want in tests:
-                    if not m.strip():
-                        continue  # a message without anything has no header to ask about
-                    with open(message, "wb") as f:
-                        f.write(m)
-                    p = subprocess.run([command, "authcheck", message, "--ip", "192.0.2.1", "--helo", "x.example", "--mail-from", "a@x.example",
-                                        "--dns", zone_file, "--at", "1500000000", "--json"], capture_output=True, text=True, timeout=60)
-                    got = json.loads(p.stdout)["arc"] if p.stdout else {"result": p.stderr}
-                    if got["result"] != want:
-                        wrong.append(f"{name}: {got}, not {want}")
+        """Every case through the command: as an outsider's file has it, LF or CRLF, out of records written in every way."""
+        wrong, n, styles = [], 0, itertools.cycle(as_outsider.STYLES)
+        for records, tests in cases(dict.items):
+            for name, m, want in tests:
+                n += 1
+                style = next(styles)
+                r = as_outsider.authcheck(*([] if n % 3 else ["--ip", "192.0.2.1", "--helo", "x.example", "--mail-from", ""]), "--at", "1500000000",
+                                          message=m if n % 2 else m.replace(b"\r\n", b"\n"),
+                                          dns=as_outsider.zone_file([(k, "TXT", [v]) for k, v in records], style))
+                if r["arc"]["result"] != want or f"arc={want}" not in r["authentication_results"] and m.strip() and want != "none":
+                    wrong.append(f"{name}, {style}: {r['arc']}, not {want}")
         self.assertFalse(wrong, "\n".join(wrong))
+        self.assertEqual(n, 171)
 
 
 @unittest.skipUnless(os.path.isdir(REAL), "skipped: there are no public vectors beside this repository")
@@ -141,6 +136,8 @@ class Real(unittest.TestCase):
             with tempfile.TemporaryDirectory() as folder, self.subTest(path=path):
                 r = arc_run(folder, zone, [good, bad_body, bad_seal], now=1700000000)
                 self.assertEqual(r[0]["result"], "pass", r[0]["reason"])
+                said = as_outsider.authcheck("--at", "1700000000", message=text.encode("utf-8", "surrogateescape"), dns=zone.encode())["arc"]
+                self.assertEqual(said, {"result": "pass", "reason": r[0]["reason"]})
                 self.assertEqual([x["result"] for x in r[1:]], ["fail", "fail"], r[1:])
                 self.assertIn("body was changed", r[1]["reason"])
                 slow = arc_run(folder, "".join(f"{line.split(' ')[0]} TIMEOUT\n" for line in records.splitlines()), [good])[0]
