@@ -129,7 +129,7 @@ struct conf {
     struct conf_judge judge[CONF_JUDGE_MAX];
     size_t judge_count;
 
-    char admin[CONF_ADMIN_MAX]; /* who gets alerts; empty: postmaster of the first domain */
+    char admin[CONF_ADMIN_MAX]; /* who gets alerts; empty: postmaster */
     struct conf_doctor {
         bool off;                                      /* no checks by the clock, no probe, no alerts */
         bool rdap_off;                                 /* registries are not asked how old domains are */

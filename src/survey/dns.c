@@ -1,5 +1,6 @@
 #include "survey/dns.h"
 
+#include "base/list.h"
 #include "sys/entropy.h"
 #include "sys/fd.h"
 #include "sys/net.h"
@@ -21,6 +22,7 @@
 #define FLAG_AD   0x0020
 
 struct ask {
+    struct list link; /* in ask_waiting while it has no turn yet */
     struct loop *loop;
     struct ip server;
     uint16_t port, type, id;
@@ -32,16 +34,29 @@ struct ask {
     struct loop_timer timer;
     struct loop_task later;
     enum err err;
+    bool running;
     struct buf out, in; /* TCP */
     size_t sent;
     survey_dns_fn fn;
     void *arg;
 };
 
+/* Each question has a socket of its own; a process has only so many descriptors. */
+static struct list ask_waiting = {&ask_waiting, &ask_waiting};
+static unsigned ask_running;
+
+static void ask_begin(struct ask *a);
+
 static void ask_end(struct ask *a, enum err e, const struct survey_dns_reply *reply)
 {
     survey_dns_fn fn = a->fn;
     void *arg = a->arg;
+    ask_running -= a->running;
+    if (!list_empty(&ask_waiting) && ask_running < SURVEY_DNS_AT_A_TIME) {
+        struct ask *next = LIST_OF(ask_waiting.next, struct ask, link);
+        list_remove(&next->link);
+        ask_begin(next);
+    }
     loop_io_done(&a->io);
     loop_timer_done(&a->timer);
     loop_task_cancel(&a->later);
@@ -283,6 +298,15 @@ static void ask_late(void *arg)
         ask_end(a, ERR_TIMEOUT, NULL);
 }
 
+static void ask_begin(struct ask *a)
+{
+    a->running = true;
+    ask_running++;
+    a->err = ask_udp(a);
+    if (a->err)
+        loop_later(a->loop, &a->later);
+}
+
 void survey_dns_ask(struct loop *loop, const struct ip *server, uint16_t port, const struct dns_name *name,
                     uint16_t type, bool recurse, survey_dns_fn fn, void *arg)
 {
@@ -302,7 +326,8 @@ void survey_dns_ask(struct loop *loop, const struct ip *server, uint16_t port, c
     buf_init(&a->in, 65536 + 2);
     loop_timer_init(loop, &a->timer, ask_late, a);
     loop_task_init(&a->later, ask_fail_later, a);
-    a->err = ask_udp(a);
-    if (a->err)
-        loop_later(loop, &a->later);
+    if (ask_running < SURVEY_DNS_AT_A_TIME)
+        ask_begin(a);
+    else
+        list_append(&ask_waiting, &a->link);
 }

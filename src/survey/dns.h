@@ -2,16 +2,18 @@
  * core/dns. Not a resolver: it follows nothing and keeps nothing.
  *
  * Each question has a socket, a port and an id of its own, and an answer counts only from the address that
- * was asked (THREATS 28). Time: two tries of SURVEY_DNS_UDP_MS, then SURVEY_DNS_TCP_MS. */
+ * was asked (THREATS 28). Time: two tries of SURVEY_DNS_UDP_MS, then SURVEY_DNS_TCP_MS. At most
+ * SURVEY_DNS_AT_A_TIME are under way in a process; others wait for their turn. */
 #ifndef POSTHORN_SURVEY_DNS_H
 #define POSTHORN_SURVEY_DNS_H
 
 #include "core/dns/dns_packet.h"
 #include "sys/loop.h"
 
-#define SURVEY_DNS_UDP_MS 1500
-#define SURVEY_DNS_TCP_MS 4000
-#define SURVEY_DNS_NS_MAX 16
+#define SURVEY_DNS_UDP_MS    1500
+#define SURVEY_DNS_TCP_MS    4000
+#define SURVEY_DNS_NS_MAX    16
+#define SURVEY_DNS_AT_A_TIME 96
 
 struct survey_dns_reply {
     bool authoritative;                    /* AA */

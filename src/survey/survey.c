@@ -92,7 +92,7 @@ static void ports_add(struct survey *s, enum facts_service service, const struct
 static void ports_look(struct survey *s)
 {
     const struct setup *u = s->o.setup;
-    if (!s->o.trust || s->o.before)
+    if (!s->o.trust || s->o.before || u->domains_only)
         return;
     s->ports = ARENA_ARRAY(&s->arena, SURVEY_PORTS_MAX, struct facts_port);
     if (!s->ports) {

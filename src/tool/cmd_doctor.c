@@ -14,8 +14,9 @@
 struct doctor_rows {
     const struct tool *tool;
     json_t *findings;
-    json_int_t domains;
-    bool progress; /* a line of it stands on the terminal */
+    json_int_t domains, looked; /* ours, and those that were looked at now */
+    char rest_by[32];           /* until when the others will be, or empty */
+    bool progress;              /* a line of it stands on the terminal */
 };
 
 void doctor_add(json_t *findings, const struct finding *f)
@@ -44,6 +45,12 @@ static void progress_show(struct doctor_rows *r, const char *text)
     r->progress = true;
 }
 
+static const char *doctor_text(const json_t *o, const char *member)
+{
+    const char *s = json_string_value(json_object_get(o, member));
+    return s ? s : "";
+}
+
 static void doctor_row(void *arg, const json_t *row)
 {
     struct doctor_rows *r = arg;
@@ -52,17 +59,14 @@ static void doctor_row(void *arg, const json_t *row)
         progress_show(r, progress);
     else if (json_object_get(row, "id"))
         (void)json_array_append_new(r->findings, json_deep_copy(row)); /* fails for lack of memory only */
-    else
+    else {
         r->domains = json_integer_value(json_object_get(row, "domains"));
+        r->looked = json_integer_value(json_object_get(row, "looked_at"));
+        snprintf(r->rest_by, sizeof r->rest_by, "%.30s", doctor_text(row, "rest_by"));
+    }
 }
 
 /* ---- the list */
-
-static const char *doctor_text(const json_t *o, const char *member)
-{
-    const char *s = json_string_value(json_object_get(o, member));
-    return s ? s : "";
-}
 
 static enum finding_severity doctor_severity(const json_t *row)
 {
@@ -70,6 +74,18 @@ static enum finding_severity doctor_severity(const json_t *row)
         if (strcmp(doctor_text(row, "severity"), finding_severity_name((enum finding_severity)s)) == 0)
             return (enum finding_severity)s;
     return FINDING_OK;
+}
+
+/* The worst first; otherwise as they came. */
+static json_t *doctor_sorted(const json_t *findings)
+{
+    json_t *out = json_array(), *row;
+    size_t i;
+    for (int s = FINDING_ERROR; s >= FINDING_OK; s--)
+        json_array_foreach((json_t *)(uintptr_t)findings, i,
+                           row) if (doctor_severity(row) == (enum finding_severity)s)(void)
+            json_array_append(out, row); /* fails for lack of memory only */
+    return out;
 }
 
 /* Words of one paragraph, filled. */
@@ -152,12 +168,27 @@ static void doctor_begin(const struct doctor_rows *r, enum finding_severity wors
                records);
 }
 
+/* Too many domains for one round. */
+static void doctor_others(const struct doctor_rows *r)
+{
+    if (r->looked >= r->domains)
+        return;
+    printf("\n%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " domains were looked at", r->looked,
+           r->domains);
+    if (*r->rest_by)
+        printf("; each of the others will have been by %s", r->rest_by);
+    puts(".\nOne of them now:  posthorn doctor DOMAIN");
+}
+
 static enum tool_exit doctor_show(struct doctor_rows *r, const char *about)
 {
     enum finding_severity worst = FINDING_OK;
     size_t counts[4] = {0}, i;
     const json_t *row;
+    json_t *sorted = doctor_sorted(r->findings);
     progress_clear(r);
+    json_decref(r->findings);
+    r->findings = sorted;
     json_array_foreach(r->findings, i, row)
     {
         enum finding_severity s = doctor_severity(row);
@@ -167,12 +198,15 @@ static enum tool_exit doctor_show(struct doctor_rows *r, const char *about)
     }
     if (r->tool->json) {
         json_t *all = json_pack("{s:s, s:O}", "worst", finding_severity_name(worst), "findings", r->findings);
+        if (r->domains)
+            (void)json_object_update_new(
+                all, json_pack("{s:I, s:I}", "domains", r->domains, "looked_at", r->looked));
+        if (*r->rest_by)
+            (void)json_object_set_new(all, "rest_by", json_string(r->rest_by));
         tool_print_json(all);
         json_decref(all);
     } else {
-        for (int s = FINDING_ERROR; s > FINDING_OK; s--)
-            json_array_foreach(r->findings, i, row) if (doctor_severity(row) == (enum finding_severity)s)
-                doctor_print(row);
+        json_array_foreach(r->findings, i, row) doctor_print(row);
         if (worst <= FINDING_NOTE)
             printf("Nothing is wrong%s%s.%s\n", *about ? " with " : "", about,
                    counts[FINDING_NOTE] ? " The notes above could be made better." : "");
@@ -183,6 +217,7 @@ static enum tool_exit doctor_show(struct doctor_rows *r, const char *about)
                    counts[FINDING_NOTE] == 1 ? "" : "s");
         if (worst > FINDING_NOTE)
             doctor_begin(r, worst);
+        doctor_others(r);
     }
     return worst == FINDING_ERROR ? DOCTOR_ERRORS : worst == FINDING_WARNING ? DOCTOR_WARNINGS : DOCTOR_FINE;
 }

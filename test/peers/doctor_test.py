@@ -464,6 +464,63 @@ class Probe(unittest.TestCase):
                 os.chown(folder, mode.st_uid, mode.st_gid)
 
 
+class Many(unittest.TestCase):
+    """More domains than one round looks at: the broken ones are told once, in one message of bounded length; each has its
+    turn; one domain by name is looked at at once."""
+
+    COUNT = 300  # 256 of the rest are looked at in a round
+
+    def test_each_has_its_turn_and_nothing_is_said_twice(self):
+        stub = DnsStub(["127.0.0.1", "127.0.0.2"])
+        stub.load(COMMON + ZONE.format(d="demo.test"))
+        names = [f"d{i:03}.many.test" for i in range(self.COUNT)]
+        try:
+            with doctor_house(stub, config="admin alice@demo.test\n") as h:
+                good = COMMON + ZONE.format(d="demo.test") + "\n".join(plan(h, "demo.test")) + "\n"
+                stub.load(good)
+                signing(h)
+                for i in range(0, len(names), 60):
+                    h.tool("domain", "add", *names[i:i + 60])
+
+                def look(*args):
+                    return json.loads(h.tool("doctor", *args, "--json", check=False, timeout=300).stdout)
+
+                def missing(found):
+                    return {f["subject"] for f in found["findings"] if f["id"] == "domain-missing"}
+
+                def mails():
+                    return [m.decode() for m in h.mailbox("alice") if b"Auto-Submitted" in m and b"new problem" in m]
+                first = look()
+                self.assertEqual(first["domains"], self.COUNT + 1)
+                self.assertLess(first["looked_at"], first["domains"])
+                self.assertGreaterEqual(first["looked_at"], 256)
+                self.assertIn("rest_by", first)
+                self.assertEqual(len(missing(first)), first["looked_at"] - 1)  # demo.test exists
+                wait_for("the alert came", mails)
+                text = mails()[-1]
+                self.assertRegex(text, r"And \d+ more, of \d+ more domains: posthorn doctor")
+                self.assertRegex(text, r"\d+  The domain does not exist in the DNS  \[domain-missing\]")
+                self.assertLess(len(text), 200000)
+                self.assertLess(text.count("does not exist: the zone above it"), 25)
+                left = set(names) - missing(first)
+                second = look()
+                self.assertLessEqual(left, missing(second))  # their turn
+                wait_for("the others were told", lambda: len(mails()) == 2)
+                self.assertIn(f"Subject: mail.demo.test: {len(left)} new problems", mails()[-1])
+                self.assertIn(f"And {len(left) - 20} more, of {len(left) - 20} more domains: posthorn doctor", mails()[-1])
+                self.assertIn("From: \"Posthorn on mail.demo.test\" <postmaster@demo.test>", mails()[-1])  # not of somebody's domain
+                look()
+                look()
+                self.assertEqual(len(mails()), 2)
+                one = look(names[0])
+                self.assertEqual(missing(one), {names[0]})
+                self.assertTrue(one["findings"][0]["since"])
+                stub.load(good + ZONE.format(d=names[0]))
+                wait_for("the mended one is seen at once", lambda: missing(look(names[0])) == set(), 10)
+        finally:
+            stub.stop()
+
+
 # --- certificates
 
 def openssl(folder, *args):

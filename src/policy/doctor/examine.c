@@ -88,10 +88,15 @@ struct finding *examine_found(struct examine *x, enum finding_kind kind, slice s
 {
     va_list ap;
     slice what;
+    size_t n = x->out->n;
+    struct finding *f;
     va_start(ap, format);
     what = examine_vtext(x, format, ap);
     va_end(ap);
-    return findings_add(x->out, kind, subject, what, mend, evidence);
+    f = findings_add(x->out, kind, subject, what, mend, evidence);
+    if (x->out->n > n)
+        f->domain = x->domain;
+    return f;
 }
 
 slice examine_name(struct examine *x, const char *prefix, slice name)
@@ -183,8 +188,13 @@ static const struct {
     {examine_resolvers, true}, {examine_ports, false}, {examine_probes, false},
 };
 
+/* Of a domain, and of one that exists in the DNS: of one that does not, it is enough to say so. */
+static void (*const any_domain_checks[])(struct examine *x, const struct setup_domain *d) = {
+    examine_zone,
+    examine_age,
+};
 static void (*const domain_checks[])(struct examine *x, const struct setup_domain *d) = {
-    examine_zone, examine_age, examine_mx, examine_spf, examine_dkim, examine_dmarc, examine_tlsrpt, examine_srv,
+    examine_name_lists, examine_mx, examine_spf, examine_dkim, examine_dmarc, examine_tlsrpt, examine_srv,
 };
 
 /* Once, with the records of the host name, which are in every domain's plan. */
@@ -193,6 +203,14 @@ static void (*const first_domain_checks[])(struct examine *x, const struct setup
     examine_tlsa,
     examine_delegated,
 };
+
+static bool domain_exists(const struct examine *x, slice domain)
+{
+    for (size_t i = 0; i < x->facts->n_zones; i++)
+        if (slice_eq(x->facts->zones[i].domain, domain) && x->facts->zones[i].nxdomain)
+            return false;
+    return true;
+}
 
 static enum auth_step examine_end(struct examine *x)
 {
@@ -209,13 +227,17 @@ enum auth_step examine(const struct setup *setup, const struct facts *facts, str
 {
     struct examine x = {.setup = setup, .facts = facts, .dns = dns, .arena = a, .out = out};
     findings_init(out, a);
-    for (size_t i = 0; i < ARRAY_LEN(host_checks); i++)
+    for (size_t i = 0; !setup->domains_only && i < ARRAY_LEN(host_checks); i++)
         host_checks[i].fn(&x);
-    for (size_t d = 0; d < setup->n_domains; d++)
-        for (size_t i = 0; i < ARRAY_LEN(domain_checks); i++)
-            domain_checks[i](&x, &setup->domains[d]);
-    for (size_t i = 0; setup->n_domains && i < ARRAY_LEN(first_domain_checks); i++)
+    for (size_t i = 0; !setup->domains_only && setup->n_domains && i < ARRAY_LEN(first_domain_checks); i++)
         first_domain_checks[i](&x, &setup->domains[0]);
+    for (size_t d = 0; d < setup->n_domains; d++) {
+        x.domain = setup->domains[d].name;
+        for (size_t i = 0; i < ARRAY_LEN(any_domain_checks); i++)
+            any_domain_checks[i](&x, &setup->domains[d]);
+        for (size_t i = 0; i < ARRAY_LEN(domain_checks) && domain_exists(&x, x.domain); i++)
+            domain_checks[i](&x, &setup->domains[d]);
+    }
     return examine_end(&x);
 }
 
@@ -255,7 +277,9 @@ enum auth_step examine_before(const struct setup *setup, const struct facts *fac
         if (host_checks[i].before)
             host_checks[i].fn(&x);
     for (size_t d = 0; d < setup->n_domains; d++) {
+        x.domain = setup->domains[d].name;
         examine_zone(&x, &setup->domains[d]);
+        examine_name_lists(&x, &setup->domains[d]);
         before_today(&x, setup->domains[d].name);
     }
     return examine_end(&x);

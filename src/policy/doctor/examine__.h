@@ -10,6 +10,7 @@ struct examine {
     struct dns_table *dns;
     struct arena *arena;
     struct findings *out;
+    slice domain; /* of ours, which is examined; empty: the server */
     bool waiting, failed;
     bool before; /* nothing is set up yet */
 };
@@ -49,9 +50,10 @@ bool examine_addresses(struct examine *x, slice name, struct examine_addresses *
 void examine_host(struct examine *x); /* examine_host.c */
 void examine_reverse(struct examine *x);
 void examine_lists(struct examine *x);
+void examine_name_lists(struct examine *x, const struct setup_domain *d);
 void examine_resolvers(struct examine *x);
 void examine_zone(struct examine *x, const struct setup_domain *d); /* examine_dns.c */
-void examine_age(struct examine *x, const struct setup_domain *d); /* examine_age.c */
+void examine_age(struct examine *x, const struct setup_domain *d);  /* examine_age.c */
 void examine_mx(struct examine *x, const struct setup_domain *d);
 void examine_srv(struct examine *x, const struct setup_domain *d);
 void examine_delegated(struct examine *x, const struct setup_domain *d);

@@ -59,7 +59,11 @@ void examine_zone(struct examine *x, const struct setup_domain *d)
         if (z->nxdomain) {
             examine_found(
                 x, FINDING_DOMAIN_MISSING, d->name,
-                SLICE("Register the domain or renew it; have its name servers entered at the registry."),
+                examine_text(
+                    x,
+                    "Register the domain or renew it, and have its name servers entered at the registry. "
+                    "Then publish its records:\nposthorn dns %.*s --zone",
+                    SLICE_FMT(d->name)),
                 (slice){0}, "%.*s does not exist: the zone above it knows nothing of it.",
                 SLICE_FMT(d->name));
             continue;

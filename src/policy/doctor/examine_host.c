@@ -181,23 +181,14 @@ static void list_ask(struct examine *x, struct dnsbl_list *l, const struct ip *i
         SLICE_FMT(what), SLICE_FMT(zone), r.code[0], r.code[1], r.code[2], r.code[3], SLICE_FMT(r.words));
 }
 
-static void list_examine(struct examine *x, struct dnsbl_list *l)
+/* Is the list well? False: not known yet, or it is off. */
+static bool list_is_well(struct examine *x, struct dnsbl_list *l)
 {
     bool changed;
-    if (dnsbl_list_check(l, x->dns, x->facts->now, &changed) == AUTH_WAIT) {
-        x->waiting = true;
-        return;
-    }
-    if (!l->on) {
-        list_off(x, dns_name_view(&l->zone), l->white, slice_str(l->why));
-        return;
-    }
-    if (l->facts && l->facts->names)
-        for (size_t i = 0; i < x->setup->n_domains; i++)
-            list_ask(x, l, NULL, x->setup->domains[i].name);
-    else
-        for (size_t i = 0; i < x->setup->n_addresses; i++)
-            list_ask(x, l, &x->setup->addresses[i], (slice){0});
+    if (dnsbl_list_check(l, x->dns, x->facts->now, &changed) != AUTH_WAIT)
+        return l->on;
+    x->waiting = true;
+    return false;
 }
 
 void examine_lists(struct examine *x)
@@ -207,8 +198,26 @@ void examine_lists(struct examine *x)
         list_off(x, x->facts->lists_off[i].zone, x->facts->lists_off[i].white, x->facts->lists_off[i].why);
     for (size_t i = 0; i < x->setup->n_dnsbl; i++) {
         struct dnsbl_list l;
-        if (dnsbl_list_init(&l, x->setup->dnsbl[i], false, x->facts->now) == OK)
-            list_examine(x, &l);
+        if (dnsbl_list_init(&l, x->setup->dnsbl[i], false, x->facts->now))
+            continue;
+        if (!list_is_well(x, &l)) {
+            if (!l.on)
+                list_off(x, dns_name_view(&l.zone), l.white, slice_str(l.why));
+            continue;
+        }
+        for (size_t k = 0; k < x->setup->n_addresses && !(l.facts && l.facts->names); k++)
+            list_ask(x, &l, &x->setup->addresses[k], (slice){0});
+    }
+}
+
+/* Lists of names; that one is off is said with the server. */
+void examine_name_lists(struct examine *x, const struct setup_domain *d)
+{
+    for (size_t i = 0; i < x->setup->n_dnsbl; i++) {
+        struct dnsbl_list l;
+        if (dnsbl_list_init(&l, x->setup->dnsbl[i], false, x->facts->now) == OK && l.facts &&
+            l.facts->names && list_is_well(x, &l))
+            list_ask(x, &l, NULL, d->name);
     }
 }
 

@@ -337,8 +337,9 @@ static void probe_came_back(struct examine *x, const struct facts_probe *p)
                                 SLICE_FMT(p->domain), SLICE_FMT(p->domain));
     if (p->sign_wanted && !p->signed_)
         examine_found(x, FINDING_PROBE_UNSIGNED, p->domain,
-                      SLICE("posthorn status (is role keys ready?)\nposthorn dkim"), (slice){0},
-                      "The probe of %.*s came back without a DKIM signature of the domain.",
+                      examine_text(x, "posthorn status\n(is role keys ready?)\nposthorn dkim list %.*s",
+                                   SLICE_FMT(p->domain)),
+                      (slice){0}, "The probe of %.*s came back without a DKIM signature of the domain.",
                       SLICE_FMT(p->domain));
     else if (p->sign_wanted && p->dkim != AUTH_PASS)
         examine_found(x, FINDING_PROBE_DKIM, p->domain, lookup, p->dkim_reason,

@@ -29,6 +29,7 @@ struct setup {
     const slice *dnsbl; /* zones of blocklists that are used here, or well known */
     size_t n_dnsbl;
     bool private_ok;       /* tests: addresses that are not the Internet's are fine */
+    bool domains_only;     /* the server itself was looked at already; only the domains are now */
     slice nameserver_zone; /* the zone that is delegated to us, or empty */
     uint16_t smtp_port, submission_port, submissions_port, imaps_port; /* 0: does not listen to the world */
 };

@@ -33,10 +33,18 @@ void findings_init(struct findings *f, struct arena *a)
     *f = (struct findings){.arena = a};
 }
 
-/* A copy without control characters but line ends, and valid for JSON and terminals. */
+/* A copy on one line, without control characters, and valid for JSON and terminals. */
+static bool finding_keep_line(struct findings *f, slice s, slice *out)
+{
+    struct buf b CLEANUP(buf_done) = {.max = 8 * FINDING_TEXT_MAX};
+    journal_event_escape(&b, s, FINDING_TEXT_MAX);
+    return !buf_failed(&b) && arena_dup(f->arena, buf_view(&b), out);
+}
+
+/* The same with the line ends that are in it: who makes the text sees to it that they are ours. */
 static bool finding_keep(struct findings *f, slice s, slice *out)
 {
-    struct buf b CLEANUP(buf_done) = {.max = 4 * FINDING_TEXT_MAX};
+    struct buf b CLEANUP(buf_done) = {.max = 8 * FINDING_TEXT_MAX};
     slice line, rest = slice_sub(s, 0, FINDING_TEXT_MAX);
     bool more = rest.n > 0;
     while (more) {
@@ -72,26 +80,44 @@ size_t findings_find(const struct findings *f, enum finding_kind kind, slice sub
     return i;
 }
 
-struct finding *findings_add(struct findings *f, enum finding_kind kind, slice subject, slice what,
-                             slice mend, slice evidence)
+/* What is handed out at a limit: written to, never read. */
+static _Thread_local struct finding findings_nowhere;
+
+static struct finding *findings_put(struct findings *f, const struct finding *new)
 {
-    static _Thread_local struct finding nowhere;
-    struct finding new = {.kind = kind, .severity = finding_rows[kind].severity};
-    size_t at;
-    if (!finding_keep(f, subject, &new.subject) || !finding_keep(f, what, &new.what) ||
-        !finding_keep(f, mend, &new.mend) || !finding_keep(f, evidence, &new.evidence)) {
-        f->failed = true;
-        return &nowhere;
-    }
-    at = findings_find(f, kind, new.subject);
+    size_t at = findings_find(f, new->kind, new->subject);
     if (at < f->n)
         return &f->at[at];
     if (!findings_grow(f)) {
         f->failed = true;
-        return &nowhere;
+        return &findings_nowhere;
     }
-    f->at[f->n] = new;
+    f->at[f->n] = *new;
     return &f->at[f->n++];
+}
+
+struct finding *findings_add(struct findings *f, enum finding_kind kind, slice subject, slice what,
+                             slice mend, slice evidence)
+{
+    struct finding new = {.kind = kind, .severity = finding_rows[kind].severity};
+    if (!finding_keep_line(f, subject, &new.subject) || !finding_keep_line(f, what, &new.what) ||
+        !finding_keep(f, mend, &new.mend) || !finding_keep(f, evidence, &new.evidence)) {
+        f->failed = true;
+        return &findings_nowhere;
+    }
+    return findings_put(f, &new);
+}
+
+struct finding *findings_copy(struct findings *f, const struct finding *one)
+{
+    struct finding new = *one;
+    if (!arena_dup(f->arena, one->subject, &new.subject) || !arena_dup(f->arena, one->what, &new.what) ||
+        !arena_dup(f->arena, one->mend, &new.mend) || !arena_dup(f->arena, one->evidence, &new.evidence) ||
+        !arena_dup(f->arena, one->domain, &new.domain)) {
+        f->failed = true;
+        return &findings_nowhere;
+    }
+    return findings_put(f, &new);
 }
 
 static int finding_order(const void *a, const void *b)
@@ -134,6 +160,8 @@ enum err finding_json(const struct finding *f, struct buf *out)
     finding_member(out, "why", slice_str(row->why));
     finding_member(out, "mend", f->mend);
     finding_member(out, "evidence", f->evidence);
+    if (f->domain.n)
+        finding_member(out, "domain", f->domain);
     if (f->since) {
         buf_str(out, ",\"since\":\"");
         date_print_iso(f->since, out);

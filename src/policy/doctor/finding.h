@@ -238,10 +238,11 @@ struct finding {
     slice what;     /* a sentence */
     slice mend;     /* a record in zone form, a command, or a sentence; several lines; may be empty */
     slice evidence; /* what was seen, verbatim; may be empty */
+    slice domain;   /* which domain of ours it was found with; empty: the server */
     time_ms since;  /* Unix ms; 0: not known */
 };
 
-#define FINDINGS_MAX 1024
+#define FINDINGS_MAX 8192
 
 /* A list in an arena. Texts are made harmless: from outside comes only what was escaped. */
 struct findings {
@@ -255,6 +256,8 @@ void findings_init(struct findings *f, struct arena *a);
  * just added, to change its severity; never NULL (at a limit it is a row that nobody reads). */
 struct finding *findings_add(struct findings *f, enum finding_kind kind, slice subject, slice what,
                              slice mend, slice evidence);
+/* Adds one as it stands, whose texts came out of such a list: they are copied, not escaped once more. */
+struct finding *findings_copy(struct findings *f, const struct finding *one);
 /* Worst first, then in the order of the table, which is the order to mend them in (what others rest on comes
  * first), then by subject. */
 void findings_sort(struct findings *f);
@@ -262,8 +265,8 @@ void findings_sort(struct findings *f);
 enum finding_severity findings_worst(const struct findings *f);
 /* The number of the one with this kind and subject, or n. */
 size_t findings_find(const struct findings *f, enum finding_kind kind, slice subject);
-/* Appends one as a JSON object: id, severity, subject, what, why, mend, evidence, and since when it is known.
- * ERR_LIMIT when out is full. */
+/* Appends one as a JSON object: id, severity, subject, what, why, mend, evidence, and domain and since when
+ * there are.  * ERR_LIMIT when out is full. */
 NODISCARD enum err finding_json(const struct finding *f, struct buf *out);
 /* Appends one as paragraphs for people, lines of at most 78 characters where words allow. */
 NODISCARD enum err finding_print(const struct finding *f, struct buf *out);

@@ -238,7 +238,7 @@ static void age_run(struct doctor *d)
     a->asks = a->fails = 0;
     a->began = clock_mono();
     arena_init(&a->arena, "ages", AGE_ARENA);
-    doctor_domains(d, (slice){0}, age_domains, a);
+    doctor_domain_names(d, age_domains, a);
 }
 
 static void age_start(struct doctor *d)

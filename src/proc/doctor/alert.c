@@ -9,26 +9,46 @@
 #include "text/date.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define ALERT_BYTES ((size_t)256 * 1024)
 #define ALERT_MS    (30 * MS_SECOND)
+#define ALERT_LINE  900
+#define ALERT_ONE   6000 /* bytes of one finding */
+
+/* Who waits to hear what became of an alert. */
+struct alert_waits {
+    void (*fn)(void *arg, enum err e);
+    void *arg;
+};
 
 static void alert_queued(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
+    struct alert_waits w = *(struct alert_waits *)arg;
     const struct queued *m = message;
-    (void)arg, (void)fds, (void)n_fds;
+    (void)fds, (void)n_fds;
+    free(arg);
     if (!e)
         e = err_from_wire(m->err);
     if (e)
-        log_error("the alert to the administrator could not be queued: %s", err_text(e));
+        log_error("the alert to the administrator could not be queued, and is tried again: %s", err_text(e));
+    w.fn(w.arg, e);
 }
 
-/* Line ends as mail has them. */
+/* Line ends as mail has them, and no line longer than it may be (RFC 5322 §2.1.1). */
 static void alert_lines(struct buf *out, slice text)
 {
     struct cursor c = cursor_of(text);
     slice line;
     while (cursor_line(&c, &line)) {
+        while (line.n > ALERT_LINE) {
+            size_t n = ALERT_LINE;
+            while (n > ALERT_LINE - 4 && (line.p[n] & 0xc0) == 0x80) /* not inside a character */
+                n--;
+            buf_append(out, slice_sub(line, 0, n));
+            buf_str(out, "\r\n");
+            line = slice_from(line, n);
+        }
         buf_append(out, line);
         buf_str(out, "\r\n");
     }
@@ -60,8 +80,7 @@ bool alert_enqueue(struct doctor *d, uint64_t mail_id, slice reverse_path, slice
         e = body_seal(&w, &fd, &bytes);
     body_writer_done(&w);
     if (!e)
-        e = role_call(d->role, ROLE_RELAY, X_RELAY_ENQUEUE, &m, &fd, 1, ALERT_MS, fn ? fn : alert_queued,
-                      arg);
+        e = role_call(d->role, ROLE_RELAY, X_RELAY_ENQUEUE, &m, &fd, 1, ALERT_MS, fn, arg);
     if (e)
         log_error("a message of doctor's own could not be handed to relay: %s", err_text(e));
     return e == OK;
@@ -85,6 +104,69 @@ static void alert_subject(struct buf *b, const struct doctor *d, size_t opened, 
         buf_print(b, "%zu mended", closed);
 }
 
+static int alert_domain_order(const void *a, const void *b)
+{
+    return slice_cmp(*(const slice *)a, *(const slice *)b);
+}
+
+/* How many domains of ours the findings from this one on are about. */
+static size_t alert_domains(const struct findings *f, size_t from)
+{
+    slice *names = calloc(f->n - from + 1, sizeof *names);
+    size_t n = 0, different = 0;
+    must(names);
+    for (size_t i = from; i < f->n; i++)
+        if (f->at[i].domain.n)
+            names[n++] = f->at[i].domain;
+    if (n)
+        qsort(names, n, sizeof *names, alert_domain_order);
+    for (size_t i = 0; i < n; i++)
+        different += i == 0 || !slice_eq(names[i], names[i - 1]);
+    free(names);
+    return different;
+}
+
+/* What is not told in full: how many of each kind. */
+static void alert_rest(struct buf *b, const struct findings *f, size_t from)
+{
+    size_t counts[FINDING__COUNT] = {0}, domains = alert_domains(f, from);
+    if (from >= f->n)
+        return;
+    for (size_t i = from; i < f->n; i++)
+        counts[f->at[i].kind]++;
+    buf_print(b, "And %zu more", f->n - from);
+    if (domains)
+        buf_print(b, ", of %zu more domain%s", domains, domains == 1 ? "" : "s");
+    buf_str(b, ": posthorn doctor\n\n");
+    for (size_t i = 0; i < FINDING__COUNT; i++)
+        if (counts[i])
+            buf_print(b, "    %6zu  %s  [%s]\n", counts[i], finding_rows[i].title, finding_rows[i].word);
+    buf_byte(b, '\n');
+}
+
+static void alert_one(struct buf *b, const struct finding *f)
+{
+    struct buf one CLEANUP(buf_done) = {.max = ALERT_ONE};
+    if (finding_print(f, &one)) { /* somebody's record is long */
+        buf_clear(&one);
+        buf_print(&one, "%.*s\n    [%s: posthorn doctor shows all of it]\n",
+                  SLICE_FMT(slice_sub(f->what, 0, 1000)), finding_rows[f->kind].word);
+    }
+    buf_append(b, buf_view(&one));
+    buf_byte(b, '\n');
+}
+
+static void alert_closed(struct buf *b, const struct findings *closed)
+{
+    for (size_t i = 0; i < closed->n && i < ALERT_SHOWN; i++) {
+        buf_print(b, "    Mended: %s (%.*s)\n    It was wrong since ", finding_rows[closed->at[i].kind].title,
+                  SLICE_FMT(closed->at[i].subject));
+        date_print_iso(closed->at[i].since, b);
+        buf_print(b, ".  [%s]\n\n", finding_rows[closed->at[i].kind].word);
+    }
+    alert_rest(b, closed, size_min(closed->n, ALERT_SHOWN));
+}
+
 static void alert_text(struct buf *b, const struct doctor *d, const struct findings *opened,
                        const struct findings *closed, size_t still_open)
 {
@@ -96,22 +178,12 @@ static void alert_text(struct buf *b, const struct doctor *d, const struct findi
         buf_print(b, "It found %zu things wrong that were not wrong before, the worst first:\n\n", opened->n);
     else
         buf_str(b, "What it told you of is right again:\n\n");
-    if (opened->n) {
-        for (size_t i = 0; i < opened->n; i++) {
-            IGNORE_RESULT(finding_print(&opened->at[i], b), "what did not fit is shown by posthorn doctor");
-            buf_byte(b, '\n');
-        }
-    }
-    if (closed->n) {
-        if (opened->n)
-            buf_str(b, "Right again:\n\n");
-        for (size_t i = 0; i < closed->n; i++) {
-            buf_print(b, "    Mended: %s (%.*s)\n    It was wrong since ",
-                      finding_rows[closed->at[i].kind].title, SLICE_FMT(closed->at[i].subject));
-            date_print_iso(closed->at[i].since, b);
-            buf_print(b, ".  [%s]\n\n", finding_rows[closed->at[i].kind].word);
-        }
-    }
+    for (size_t i = 0; i < opened->n && i < ALERT_SHOWN; i++)
+        alert_one(b, &opened->at[i]);
+    alert_rest(b, opened, size_min(opened->n, ALERT_SHOWN));
+    if (closed->n && opened->n)
+        buf_str(b, "Right again:\n\n");
+    alert_closed(b, closed);
     if (still_open)
         buf_print(b, "%zu thing%s wrong in all. ", still_open, still_open == 1 ? " is" : "s are");
     else
@@ -122,11 +194,11 @@ static void alert_text(struct buf *b, const struct doctor *d, const struct findi
                "`admin ADDRESS` of the configuration says to whom it goes.\n");
 }
 
-static bool alert_is_ours(const struct doctor_domain *domains, size_t n, slice address)
+static bool alert_is_ours(const slice *domains, size_t n, slice address)
 {
     slice domain = slice_from(address, slice_rindex(address, '@') + 1);
     for (size_t i = 0; i < n; i++)
-        if (slice_eq_nocase(domains[i].name, domain))
+        if (slice_eq_nocase(domains[i], domain))
             return true;
     return false;
 }
@@ -157,22 +229,42 @@ static enum err alert_header(const struct doctor *d, slice from, slice to, slice
     return e;
 }
 
-void alert_send(struct doctor *d, const struct doctor_domain *domains, size_t n_domains,
-                const struct findings *opened, const struct findings *closed, size_t still_open)
+/* The domain that the server's name lies in, else the first of all. */
+static slice alert_domain(const struct doctor *d, const slice *domains, size_t n)
+{
+    struct dns_name host;
+    slice best = domains[0];
+    bool own = false;
+    if (dns_name_parse(d->hostname, &host))
+        return best;
+    for (size_t i = 0; i < n; i++)
+        if (dns_name_below(&host, domains[i]) && (!own || domains[i].n > best.n)) {
+            best = domains[i];
+            own = true;
+        }
+    return best;
+}
+
+void alert_send(struct doctor *d, const slice *domains, size_t n_domains, const struct findings *opened,
+                const struct findings *closed, size_t still_open, void (*fn)(void *arg, enum err e),
+                void *arg)
 {
     struct buf header CLEANUP(buf_done) = {.max = 8192}, body CLEANUP(buf_done) = {.max = ALERT_BYTES};
-    struct buf text CLEANUP(buf_done) = {.max = ALERT_BYTES / 2}, subject CLEANUP(buf_done) = {.max = 512};
+    struct buf text CLEANUP(buf_done) = {.max = ALERT_BYTES / 4 * 3},
+                    subject CLEANUP(buf_done) = {.max = 512};
     char address[400], from[400], message_id[400], id_text[MAIL_ID_TEXT + 1];
     slice admin = role_setting(d->role, "admin", 0);
     uint64_t id = mail_id_next(&d->ids, clock_unix());
+    struct alert_waits *waits;
     if (!admin.n && !n_domains) {
         log_warning(
             "something changed in what posthorn doctor says, and nobody can be told: there is no domain "
             "and no admin line in the configuration");
+        fn(arg, OK); /* to say it every hour would help nobody */
         return;
     }
     if (n_domains)
-        snprintf(address, sizeof address, "postmaster@%.*s", SLICE_FMT(domains[0].name));
+        snprintf(address, sizeof address, "postmaster@%.*s", SLICE_FMT(alert_domain(d, domains, n_domains)));
     snprintf(from, sizeof from, "%s%.*s", n_domains ? address : "postmaster@",
              SLICE_FMT(n_domains ? (slice){0} : d->hostname));
     if (!admin.n)
@@ -185,8 +277,15 @@ void alert_send(struct doctor *d, const struct doctor_domain *domains, size_t n_
     if (alert_header(d, slice_str(from), admin, buf_view(&subject), slice_str(message_id), &header)) {
         log_error("the alert to the administrator could not be written: is \"%.*s\" a mail address?",
                   SLICE_FMT(admin));
+        fn(arg, OK); /* as above */
         return;
     }
-    (void)alert_enqueue(d, id, (slice){0}, admin, alert_is_ours(domains, n_domains, admin), buf_view(&header),
-                        buf_view(&body), slice_str(message_id), NULL, NULL); /* it logs what goes wrong */
+    waits = malloc(sizeof *waits);
+    must(waits);
+    *waits = (struct alert_waits){fn, arg};
+    if (!alert_enqueue(d, id, (slice){0}, admin, alert_is_ours(domains, n_domains, admin), buf_view(&header),
+                       buf_view(&body), slice_str(message_id), alert_queued, waits)) {
+        free(waits);
+        fn(arg, ERR_CLOSED); /* it was logged why */
+    }
 }

@@ -19,7 +19,7 @@
 
 #define DOCTOR_CALLS_MAX    32
 #define DOCTOR_ROWS_MAX     4096
-#define DOCTOR_DOMAINS_MAX  10000
+#define DOCTOR_DOMAINS_MAX  20000
 #define DOCTOR_ID_PROCESS   61 /* in mail ids, beside relay's 60 */
 #define DOCTOR_ARGUMENT_MAX 1024
 
@@ -109,6 +109,8 @@ typedef void (*doctor_domains_fn)(void *arg, enum err e, const struct doctor_dom
 /* Asks directory for every domain and its settings (only: empty for all, else this one domain). fn is called
  * exactly once, never before this returns. */
 void doctor_domains(struct doctor *d, slice only, doctor_domains_fn fn, void *arg);
+/* The same for the names alone, of every domain, in the order of slice_cmp(); no values are asked for. */
+void doctor_domain_names(struct doctor *d, doctor_domains_fn fn, void *arg);
 
 /* ---- the DNS (ask.c) */
 

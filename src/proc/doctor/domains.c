@@ -17,6 +17,7 @@ struct domains_ask {
     size_t n, room;
     size_t sent, open; /* settings asked for, and not answered yet */
     enum err err;
+    bool names_only;
     doctor_domains_fn fn;
     void *arg;
     struct loop_task end;
@@ -36,9 +37,16 @@ slice doctor_domain_setting(const struct doctor_domain *domain, const char *name
     return fallback;
 }
 
+static int domains_order(const void *a, const void *b)
+{
+    return slice_cmp(((const struct doctor_domain *)a)->name, ((const struct doctor_domain *)b)->name);
+}
+
 static void domains_end(void *arg)
 {
     struct domains_ask *a = arg;
+    if (a->names_only && a->n)
+        qsort(a->domains, a->n, sizeof *a->domains, domains_order);
     a->fn(a->arg, a->err, a->domains, a->err ? 0 : a->n);
     arena_done(&a->arena);
     free(a->domains);
@@ -138,7 +146,10 @@ static void domains_came(void *arg, enum err e, const void *message, int *fds, s
     if (!e && m->more && a->n)
         e = domains_page(a, a->domains[a->n - 1].name);
     else if (!e) {
-        domains_settings(a);
+        if (a->names_only)
+            domains_over(a, OK);
+        else
+            domains_settings(a);
         return;
     }
     if (e)
@@ -152,25 +163,33 @@ static enum err domains_page(struct domains_ask *a, slice after)
                      domains_came, a);
 }
 
-void doctor_domains(struct doctor *d, slice only, doctor_domains_fn fn, void *arg)
+static struct domains_ask *domains_begin(struct doctor *d, doctor_domains_fn fn, void *arg)
 {
     struct domains_ask *a = calloc(1, sizeof *a);
-    enum err e;
     must(a);
     a->doctor = d;
     a->fn = fn;
     a->arg = arg;
     arena_init(&a->arena, "domains", DOMAINS_ARENA);
     loop_task_init(&a->end, domains_end, a);
-    if (only.n == 0) {
-        e = domains_page(a, (slice){0});
-        if (e)
-            domains_over(a, e);
-        return;
-    }
-    e = domains_add(a, only);
+    return a;
+}
+
+void doctor_domain_names(struct doctor *d, doctor_domains_fn fn, void *arg)
+{
+    struct domains_ask *a = domains_begin(d, fn, arg);
+    enum err e = domains_page(a, (slice){0});
+    a->names_only = true;
     if (e)
         domains_over(a, e);
-    else
+}
+
+void doctor_domains(struct doctor *d, slice only, doctor_domains_fn fn, void *arg)
+{
+    struct domains_ask *a = domains_begin(d, fn, arg);
+    enum err e = only.n ? domains_add(a, only) : domains_page(a, (slice){0});
+    if (e)
+        domains_over(a, e);
+    else if (only.n)
         domains_settings(a);
 }

@@ -22,6 +22,8 @@
 struct gathering {
     struct doctor *doctor;
     struct gathered *out;
+    const slice *names;
+    size_t n_names, at;
     size_t open;
     enum err err;
     struct loop_task end;
@@ -129,73 +131,56 @@ static void gather_ports(struct setup *s, const struct dns_plan_input *in)
     }
 }
 
-static void gather_domain(void *arg, const struct doctor_domain *domain, enum err e, slice text,
-                          const struct dns_plan_input *input, const struct dns_plan *plan)
+static void gather_next(struct gathering *g);
+
+static void gather_plan(void *arg, enum err e, slice text, const struct dns_plan_input *input,
+                        const struct dns_plan *plan)
 {
     struct gathering *g = arg;
     struct setup *s = &g->out->setup;
     struct setup_domain *to = &g->out->domains[s->n_domains];
-    struct doctor_domain *set = &g->out->settings[s->n_domains];
     (void)plan;
     if (e) {
         gather_silent(g, "the plan of the records", text);
+        gather_next(g);
         return;
     }
-    if (s->n_domains == GATHER_DOMAINS_MAX || g->err)
-        return;
-    *to = (struct setup_domain){.name = gather_keep(g, domain->name)};
+    *to = (struct setup_domain){.name = gather_keep(g, input->domain)};
     gather_input(g, input, &to->in);
-    *set = (struct doctor_domain){.name = to->name};
     if (!g->err && dns_plan_make(&to->in, g->out->arena, &to->plan))
         g->err = ERR_LIMIT;
-    if (g->err)
-        return;
-    if (!s->n_domains) { /* the same in every domain's */
+    if (!g->err && !s->n_domains) { /* the same in every domain's */
         s->addresses = to->in.addresses;
         s->n_addresses = to->in.n_addresses;
         s->nameserver_zone = to->in.zone;
         gather_ports(s, &to->in);
     }
-    if (age_fact(g->doctor, to->name, &g->out->ages[g->out->facts.n_ages]))
+    if (!g->err && age_fact(g->doctor, to->name, &g->out->ages[g->out->facts.n_ages]))
         g->out->facts.n_ages++;
-    s->n_domains++;
+    s->n_domains += !g->err;
+    gather_next(g);
 }
 
-static void gather_all_domains(void *arg, enum err e, slice text)
+static void gather_domain(void *arg, enum err e, const struct doctor_domain *domains, size_t n)
 {
     struct gathering *g = arg;
-    if (e && g->out->facts.n_silent == 0)
-        gather_silent(g, "our domains", text);
-    gathered_one(g);
-}
-
-struct gather_only {
-    struct gathering *gathering;
-    struct doctor_domain domain;
-};
-
-static void gather_only_plan(void *arg, enum err e, slice text, const struct dns_plan_input *input,
-                             const struct dns_plan *plan)
-{
-    struct gather_only *o = arg;
-    gather_domain(o->gathering, &o->domain, e, text, input, plan);
-    gathered_one(o->gathering);
-    free(o);
-}
-
-static void gather_only_domain(void *arg, enum err e, const struct doctor_domain *domains, size_t n)
-{
-    struct gathering *g = arg;
-    struct gather_only *o;
-    if (e || n != 1) {
-        g->err = e ? e : ERR_NOT_FOUND;
-        gathered_one(g);
+    if (!e && n == 1) {
+        records_plan(g->doctor, &domains[0], gather_plan, g); /* copies the settings before it returns */
         return;
     }
-    o = malloc(sizeof *o);
-    must(o);
-    *o = (struct gather_only){g, {.name = gather_keep(g, domains[0].name)}};
-    records_plan(g->doctor, &domains[0], gather_only_plan, o); /* copies the settings before it returns */
+    if (e && e != ERR_NOT_FOUND)
+        gather_silent(g, "our domains",
+                      SLICE("directory does not say how a domain is set; see posthorn status"));
+    gather_next(g);
+}
+
+/* One domain after the other, so that many are no storm. */
+static void gather_next(struct gathering *g)
+{
+    if (g->err || g->at == g->n_names)
+        gathered_one(g);
+    else
+        doctor_domains(g->doctor, g->names[g->at++], gather_domain, g);
 }
 
 /* ---- the house */
@@ -266,10 +251,10 @@ static void gather_machine(struct gathering *g)
         f->disk_free = (uint64_t)st.f_bavail * st.f_frsize;
         f->disk_total = (uint64_t)st.f_blocks * st.f_frsize;
     }
-    struct facts_push *failed = ARENA_ARRAY(g->out->arena, GATHER_DOMAINS_MAX, struct facts_push);
+    struct facts_push *failed = ARENA_ARRAY(g->out->arena, GATHER_PUSHES_MAX, struct facts_push);
     if (failed) {
         f->pushes_failed = failed;
-        f->n_pushes_failed = push_failures(g->out->arena, failed, GATHER_DOMAINS_MAX);
+        f->n_pushes_failed = push_failures(g->out->arena, failed, GATHER_PUSHES_MAX);
     }
     f->probes = g->out->probes;
     f->n_probes = probe_facts(g->doctor, g->out->probes, GATHER_PROBES_MAX);
@@ -326,29 +311,30 @@ static void gather_setup(struct gathering *g)
     gather_resolvers(g);
 }
 
-void gather(struct doctor *d, struct arena *arena, slice only, struct gathered *out,
-            void (*fn)(void *arg, enum err e), void *arg)
+void gather(struct doctor *d, struct arena *arena, const slice *names, size_t n, bool house,
+            struct gathered *out, void (*fn)(void *arg, enum err e), void *arg)
 {
     struct gathering *g = calloc(1, sizeof *g);
     const struct relay_look look = {0};
     const struct judge_look lists = {.lists = true};
-    must(g);
-    *g = (struct gathering){.doctor = d, .out = out, .open = 4, .fn = fn, .arg = arg};
+    must(g && n <= GATHER_DOMAINS_MAX);
+    *g = (struct gathering){
+        .doctor = d, .out = out, .names = names, .n_names = n, .open = 2, .fn = fn, .arg = arg};
     loop_task_init(&g->end, gather_end, g);
     *out = (struct gathered){.arena = arena};
     out->domains = ARENA_ARRAY(arena, GATHER_DOMAINS_MAX, struct setup_domain);
-    out->settings = ARENA_ARRAY(arena, GATHER_DOMAINS_MAX, struct doctor_domain);
     out->ages = ARENA_ARRAY(arena, GATHER_DOMAINS_MAX, struct facts_age);
-    must(out->domains && out->settings && out->ages); /* the arena is new */
+    must(out->domains && out->ages); /* the arena is new */
     out->facts.ages = out->ages;
     out->facts.silent = out->silent;
     gather_setup(g);
+    out->setup.domains_only = !house;
     gather_machine(g);
-    if (only.n)
-        doctor_domains(d, only, gather_only_domain, g);
-    else
-        records_all(d, gather_domain, gather_all_domains, g);
-    gather_from(g, ROLE_RELAY, "relay", X_RELAY_LOOK, &look, gather_queue);
-    gather_from(g, ROLE_JUDGE, "judge", DOCTOR_JUDGE_LOOK, &lists, gather_lists);
+    gather_next(g);
+    if (house) {
+        g->open += 2;
+        gather_from(g, ROLE_RELAY, "relay", X_RELAY_LOOK, &look, gather_queue);
+        gather_from(g, ROLE_JUDGE, "judge", DOCTOR_JUDGE_LOOK, &lists, gather_lists);
+    }
     gathered_one(g);
 }

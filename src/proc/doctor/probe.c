@@ -208,9 +208,31 @@ static void probe_send(struct probe *p)
     loop_timer_after(&p->timer, seconds ? (time_ms)seconds * MS_SECOND : PROBE_MS);
 }
 
+/* Of a domain that is not ours any more nothing is wrong. */
+static void probe_forget(struct doctor *d, const struct doctor_domain *domains, size_t n)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < d->probe->n; i++) {
+        struct probe *p = d->probe->probes[i];
+        bool ours = p->state == PROBE_UNDER_WAY;
+        for (size_t k = 0; k < n && !ours; k++)
+            ours = slice_eq_nocase(slice_str(p->domain), domains[k].name);
+        if (ours) {
+            d->probe->probes[left++] = p;
+            continue;
+        }
+        role_forget(d->role, p);
+        loop_timer_done(&p->timer);
+        free(p);
+    }
+    d->probe->n = left;
+}
+
 static void probe_domains(void *arg, enum err e, const struct doctor_domain *domains, size_t n)
 {
     struct doctor *d = arg;
+    if (!e)
+        probe_forget(d, domains, n);
     for (size_t i = 0; !e && i < n; i++) {
         struct probe *p = probe_of(d, domains[i].name);
         if (!p) {

@@ -31,22 +31,39 @@ static struct findings list(enum finding_kind kind, const char *subject)
     return f;
 }
 
-/* One check in which only this was found, or nothing; how many were told as new and as mended. */
+/* A round looked at the server and at the domains that begin with a letter up to this one. */
+static enum kept_look look_up_to(void *arg, slice domain)
+{
+    if (domain.n && domain.p[0] == 'z')
+        return KEPT_NOT_OURS;
+    return !domain.n || domain.p[0] <= *(const char *)arg ? KEPT_LOOKED : KEPT_NOT_LOOKED;
+}
+
+static struct findings new, gone;
+
+static void round_of(struct kept *k, struct findings *f, time_ms now, char up_to)
+{
+    findings_init(&new, &arena);
+    findings_init(&gone, &arena);
+    kept_begin(k);
+    kept_see(k, f, now, &new);
+    kept_end(k, look_up_to, &up_to, &gone);
+}
+
+/* One round in which only this was found, or nothing; how many were told as new and as mended. */
 static time_ms check(struct kept *k, enum finding_kind kind, const char *subject, time_ms now, size_t opened,
                      size_t closed)
 {
-    struct findings f = list(kind, subject), new, gone;
-    kept_compare(k, &f, now, &arena, &new, &gone);
+    struct findings f = list(kind, subject);
+    round_of(k, &f, now, 'y');
     assert_int_equal(new.n, opened);
     assert_int_equal(gone.n, closed);
     return f.n ? f.at[0].since : 0;
 }
 
-/* struct kept is never freed: the process has one. */
 static void done(struct kept *k)
 {
-    free(*(void **)k); /* its rows, the first member */
-    free(k);
+    kept_free(&k);
 }
 
 static void no_file_is_an_empty_one(void **state)
@@ -125,17 +142,148 @@ static void each_cut_of_the_file_is_read(void **state)
     }
 }
 
+/* One finding of a domain. */
+static void put_one(struct findings *f, enum finding_kind kind, const char *domain,
+                    enum finding_severity severity)
+{
+    struct finding *one = findings_add(f, kind, slice_str(domain), SLICE("what"), SLICE("mend"), (slice){0});
+    one->domain = slice_str(domain);
+    one->severity = severity;
+}
+
+static void what_a_round_did_not_look_at_stays(void **state)
+{
+    struct findings f = list(FINDING_MX_MISSING, NULL), none = list(FINDING_MX_MISSING, NULL);
+    struct rounds_domain ours[] = {
+        {.name = SLICE("a.test")}, {.name = SLICE("b.test")}, {.name = SLICE("c.test")}};
+    struct kept *k;
+    (void)state;
+    (void)unlink("findings");
+    k = kept_open();
+    put_one(&f, FINDING_MX_MISSING, "a.test", FINDING_ERROR);
+    put_one(&f, FINDING_MX_MISSING, "c.test", FINDING_ERROR);
+    put_one(&f, FINDING_TLSRPT_MISSING, "b.test", FINDING_NOTE);
+    put_one(&f, FINDING_MX_MISSING, "z.test", FINDING_ERROR); /* looked at once, then given away */
+    round_of(k, &f, NOW, 'y');
+    assert_int_equal(new.n, 3);
+    assert_int_equal(gone.n, 0);
+    assert_int_equal(kept_count(k, FINDING_ERROR), 3);
+    kept_wrong(k, ours, ARRAY_LEN(ours));
+    assert_true(ours[0].wrong && ours[2].wrong);
+    assert_false(ours[1].wrong); /* a note is nothing wrong */
+    round_of(k, &none, NOW + 1, 'b');
+    assert_int_equal(gone.n, 1); /* a.test; of c.test nothing is known, and z.test is nobody's business */
+    assert_slice(gone.at[0].domain, "a.test");
+    assert_int_equal(kept_save(k), OK);
+    done(k);
+    k = kept_open(); /* it is the same after a start */
+    assert_int_equal(kept_count(k, FINDING_OK), 1);
+    round_of(k, &none, NOW + 2, 'b');
+    assert_int_equal(gone.n, 0);
+    round_of(k, &none, NOW + 3, 'c');
+    assert_int_equal(gone.n, 1);
+    assert_slice(gone.at[0].domain, "c.test");
+    assert_int_equal(gone.at[0].since, NOW);
+    done(k);
+}
+
+static void a_round_in_parts_is_one_round(void **state)
+{
+    struct kept *k;
+    (void)state;
+    (void)unlink("findings");
+    k = kept_open();
+    for (unsigned round = 0; round < 2; round++) {
+        struct findings first = list(FINDING_UNOBSERVED, NULL), second = list(FINDING_UNOBSERVED, NULL);
+        char up_to = 'y';
+        put_one(&first, FINDING_UNOBSERVED, "a.test", FINDING_WARNING);
+        put_one(&second, FINDING_UNOBSERVED, "a.test",
+                FINDING_WARNING); /* another domain's record lies there too */
+        findings_init(&new, &arena);
+        findings_init(&gone, &arena);
+        kept_begin(k);
+        kept_see(k, &first, NOW, &new);
+        kept_see(k, &second, NOW, &new);
+        kept_end(k, look_up_to, &up_to, &gone);
+        assert_int_equal(
+            new.n, round); /* what may pass is told when it is there the second time, not twice in one */
+        assert_int_equal(gone.n, 0);
+    }
+    done(k);
+}
+
+static void what_gets_worse_is_told_again(void **state)
+{
+    static const enum finding_severity said[] = {FINDING_NOTE,  FINDING_WARNING, FINDING_WARNING,
+                                                 FINDING_ERROR, FINDING_WARNING, FINDING_ERROR};
+    static const size_t told[] = {0, 1, 0, 1, 0, 0};
+    struct kept *k;
+    (void)state;
+    (void)unlink("findings");
+    k = kept_open();
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        struct findings f = list(FINDING_DOMAIN_EXPIRES, NULL);
+        put_one(&f, FINDING_DOMAIN_EXPIRES, "a.test", said[i]);
+        round_of(k, &f, NOW, 'y');
+        assert_int_equal(new.n, told[i]);
+        assert_int_equal(kept_save(k), OK);
+        done(k);
+        k = kept_open();
+    }
+    done(k);
+}
+
+static void what_nobody_could_be_told_is_told_later(void **state)
+{
+    struct kept *k;
+    (void)state;
+    (void)unlink("findings");
+    k = kept_open();
+    check(k, FINDING_MX_MISSING, "a.test", NOW, 1, 0);
+    kept_untold(k, &new);
+    assert_int_equal(check(k, FINDING_MX_MISSING, "a.test", NOW + 5, 1, 0), NOW);
+    check(k, FINDING_MX_MISSING, "a.test", NOW + 6, 0, 0);
+    done(k);
+}
+
+static void thousands_are_told_once(void **state)
+{
+    struct kept *k;
+    char name[32];
+    (void)state;
+    (void)unlink("findings");
+    k = kept_open();
+    for (unsigned round = 0; round < 3; round++) {
+        struct findings f = list(FINDING_MX_MISSING, NULL);
+        for (unsigned i = 0; i < 6000; i++) {
+            snprintf(name, sizeof name, "d%u.test", i);
+            put_one(&f, FINDING_MX_MISSING, name, FINDING_ERROR);
+            assert_true(arena_dup(&arena, slice_str(name), &f.at[i].domain));
+        }
+        round_of(k, &f, NOW + round, 'y');
+        assert_int_equal(new.n, round == 0 ? 6000 : 0);
+        assert_int_equal(f.at[5999].since, NOW);
+        kept_round_set(k, slice_str(name));
+        assert_int_equal(kept_save(k), OK);
+        done(k);
+        k = kept_open();
+        assert_slice(kept_round(k), "d5999.test");
+        assert_int_equal(kept_count(k, FINDING_ERROR), 6000);
+    }
+    done(k);
+}
+
 static void too_many_and_too_long_are_bounded(void **state)
 {
-    struct buf b CLEANUP(buf_done) = {.max = 1 << 20};
+    struct buf b CLEANUP(buf_done) = {.max = 4 << 20};
     char long_name[1001];
     struct kept *k;
     (void)state;
-    for (size_t i = 0; i < FINDINGS_MAX + 50; i++)
+    for (size_t i = 0; i < KEPT_MAX + 50; i++)
         assert_int_equal(buf_print(&b, "mx-missing\t1800000000000\t3\t1\td%zu.test\n", i), OK);
     put((const char *)b.p, b.n);
     k = kept_open();
-    assert_int_equal(kept_count(k, FINDING_OK), FINDINGS_MAX);
+    assert_int_equal(kept_count(k, FINDING_OK), KEPT_MAX);
     done(k);
     memset(long_name, 'a', 1000);
     long_name[1000] = 0;
@@ -174,11 +322,16 @@ int main(void)
         cmocka_unit_test(what_passes_by_itself_is_told_the_second_time),
         cmocka_unit_test(damaged_lines_are_left_out),
         cmocka_unit_test(each_cut_of_the_file_is_read),
+        cmocka_unit_test(what_a_round_did_not_look_at_stays),
+        cmocka_unit_test(a_round_in_parts_is_one_round),
+        cmocka_unit_test(what_gets_worse_is_told_again),
+        cmocka_unit_test(what_nobody_could_be_told_is_told_later),
+        cmocka_unit_test(thousands_are_told_once),
         cmocka_unit_test(too_many_and_too_long_are_bounded),
         cmocka_unit_test(a_folder_that_is_full_keeps_the_old_file),
     };
     int failed;
-    arena_init(&arena, "kept test", 16 << 20);
+    arena_init(&arena, "kept test", 256 << 20);
     if (!mkdtemp(folder) || chdir(folder) < 0)
         return 1;
     failed = cmocka_run_group_tests(tests, NULL, NULL);
