@@ -1,9 +1,11 @@
 #include "sys/body.h"
 
+#include "base/secret.h"
 #include "sys/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,6 +88,26 @@ void body_writer_done(struct body_writer *w)
     body_writer_init(w, w->bytes_max);
 }
 
+/* pread(): the descriptor's position is everybody's who holds it. */
+static enum err body_read(int fd, size_t bytes, struct body *out)
+{
+    uint8_t *p = malloc(bytes);
+    size_t n = 0;
+    must(p);
+    while (n < bytes) {
+        ssize_t r = pread(fd, p + n, bytes - n, (off_t)n);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r <= 0) {
+            free(p);
+            return ERR_IO;
+        }
+        n += (size_t)r;
+    }
+    *out = (struct body){p, bytes};
+    return OK;
+}
+
 enum err body_map(int fd, uint64_t bytes_max, struct body *out)
 {
     struct stat st;
@@ -101,6 +123,8 @@ enum err body_map(int fd, uint64_t bytes_max, struct body *out)
         *out = (struct body){0};
         return OK;
     }
+    if ((uint64_t)st.st_size <= BODY_COPY_MAX)
+        return body_read(fd, (size_t)st.st_size, out);
     p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (p == MAP_FAILED)
         return body_errno();
@@ -110,7 +134,12 @@ enum err body_map(int fd, uint64_t bytes_max, struct body *out)
 
 void body_unmap(struct body *b)
 {
-    if (b->p)
-        must(munmap((void *)(uintptr_t)b->p, b->n) == 0);
+    void *p = (void *)(uintptr_t)b->p;
+    if (p && b->n <= BODY_COPY_MAX) {
+        secret_wipe(p, b->n); /* what was in it, keys among them, does not stay in the heap */
+        free(p);
+    } else if (p) {
+        must(munmap(p, b->n) == 0);
+    }
     *b = (struct body){0};
 }

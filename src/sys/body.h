@@ -1,13 +1,16 @@
 /* body: a message body on its way through the house: bytes written once into a memfd, sealed, and then mapped
- * read-only by whoever is handed the descriptor. Nobody copies it, nobody can change it.
+ * read-only by whoever is handed the descriptor. Nobody can change it. A small one is read instead, which is
+ * quicker than making a mapping, its page faults and its end.
  *
  * Invariants: (1) a body that body_map() accepted carries F_SEAL_WRITE, F_SEAL_GROW and F_SEAL_SHRINK, so its
- * bytes and its size cannot change under the reader. */
+ * bytes and its size cannot change under the reader. (2) a copy is wiped before its memory is used again. */
 #ifndef POSTHORN_SYS_BODY_H
 #define POSTHORN_SYS_BODY_H
 
 #include "base/buf.h"
 #include "base/err.h"
+
+#define BODY_COPY_MAX ((size_t)64 * 1024) /* a body up to here is read, a larger one mapped */
 
 struct body_writer {
     int fd;          /* -1 until the first flush */
@@ -24,13 +27,13 @@ NODISCARD enum err body_seal(struct body_writer *w, int *out_fd, uint64_t *out_b
 /* Gives everything back; the writer is as after init. */
 void body_writer_done(struct body_writer *w);
 
-/* A sealed body, mapped. Zero-initialised is empty. */
+/* A sealed body that can be looked at. Zero-initialised is empty. */
 struct body {
     const uint8_t *p;
     size_t n;
 };
-/* Maps a sealed memfd somebody handed over. ERR_DENIED when it is not sealed, ERR_TOO_LARGE above bytes_max.
- * Borrows fd: it may be closed afterwards. */
+/* Makes a sealed memfd readable that somebody handed over. ERR_DENIED when it is not sealed, ERR_TOO_LARGE
+ * above bytes_max. Borrows fd: it may be closed afterwards. */
 NODISCARD enum err body_map(int fd, uint64_t bytes_max, struct body *out);
 void body_unmap(struct body *b);
 static inline slice body_view(const struct body *b)

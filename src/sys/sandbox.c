@@ -27,6 +27,7 @@ static const int calls_base[] = {
     CALL(read),
     CALL(write),
     CALL(readv),
+    CALL(pread64),
     CALL(writev),
     CALL(close),
     CALL(fstat),
@@ -87,15 +88,13 @@ static const int calls_base[] = {
 static const int calls_serve[] = {CALL(accept4), CALL(accept)};
 static const int calls_connect[] = {CALL(connect), CALL(bind), CALL(recvmmsg), CALL(sendmmsg)};
 static const int calls_files[] = {
-    CALL(open),      CALL(openat),    CALL(newfstatat),      CALL(stat),
-    CALL(lstat),     CALL(pread64),   CALL(pwrite64),        CALL(preadv),
-    CALL(pwritev),   CALL(fsync),     CALL(fdatasync),       CALL(ftruncate),
-    CALL(fallocate), CALL(unlink),    CALL(unlinkat),        CALL(access),
-    CALL(faccessat), CALL(rename),    CALL(renameat),        CALL(renameat2),
-    CALL(mkdir),     CALL(mkdirat),   CALL(rmdir),           CALL(getdents64),
-    CALL(fstatfs),   CALL(statfs),    CALL(readlink),        CALL(fchmod),
-    CALL(fchdir),    CALL(fadvise64), CALL(sync_file_range), CALL(utimensat),
-    CALL(flock),     CALL(statx),     CALL(readlinkat),
+    CALL(open),      CALL(openat),    CALL(newfstatat), CALL(stat),       CALL(lstat),
+    CALL(pwrite64),  CALL(preadv),    CALL(pwritev),    CALL(fsync),      CALL(fdatasync),
+    CALL(ftruncate), CALL(fallocate), CALL(unlink),     CALL(unlinkat),   CALL(access),
+    CALL(faccessat), CALL(rename),    CALL(renameat),   CALL(renameat2),  CALL(mkdir),
+    CALL(mkdirat),   CALL(rmdir),     CALL(getdents64), CALL(fstatfs),    CALL(statfs),
+    CALL(readlink),  CALL(fchmod),    CALL(fchdir),     CALL(fadvise64),  CALL(sync_file_range),
+    CALL(utimensat), CALL(flock),     CALL(statx),      CALL(readlinkat),
 };
 static const int calls_threads[] = {CALL(set_tid_address), CALL(sched_setaffinity), CALL(sched_getparam),
                                     CALL(sched_getscheduler), CALL(tgkill)};
