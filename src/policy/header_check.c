@@ -19,16 +19,6 @@ static bool header_check_has_hole(slice block, const struct mail_limits *limits)
     return false;
 }
 
-static bool header_check_has_long_field(slice block, const struct mail_limits *limits)
-{
-    struct header_iter it = header_iter(block, limits);
-    struct header_field f;
-    while (header_next(&it, &f))
-        if (f.raw.n > limits->header_field_bytes)
-            return true;
-    return false;
-}
-
 /* A first line that begins with a blank continues whatever stands above it: what we put there ourselves, so
  * that a stranger would write the end of our own field (THREATS 16). */
 static bool header_check_continues(slice block)
@@ -45,7 +35,7 @@ void header_check(slice message, const struct mail_limits *limits, struct verdic
         verdict_reject(v, 552, SLICE("5.3.4"), SLICE("The header of this message is larger than 10 MB"));
     if (out->fields.defects & MAIL_DEFECT_HEADER_MANY)
         verdict_reject(v, 550, SLICE("5.6.0"), SLICE("This message has more than 1,000 header fields"));
-    if (out->fields.defects & MAIL_DEFECT_HEADER_LONG || header_check_has_long_field(out->block, limits))
+    if (out->fields.defects & MAIL_DEFECT_HEADER_LONG)
         verdict_reject(v, 552, SLICE("5.3.4"), SLICE("This message has a header field larger than 256 KB"));
     if (out->fields.defects & MAIL_DEFECT_HEADER_NUL)
         verdict_reject(v, 550, SLICE("5.6.0"), SLICE("The header of this message holds a NUL character"));

@@ -13,7 +13,7 @@ static const struct dns_answer dns_table_full = {.status = DNS_ANSWER_TEMPFAIL};
 bool dns_table_init(struct dns_table *t, struct arena *arena, size_t questions_max)
 {
     *t = (struct dns_table){.arena = arena, .max = questions_max};
-    t->rows = ARENA_ARRAY(arena, questions_max, struct dns_table_row);
+    t->rows = ARENA_ARRAY(arena, questions_max, struct dns_table_row *);
     return t->rows != NULL;
 }
 
@@ -21,12 +21,18 @@ bool dns_table_init(struct dns_table *t, struct arena *arena, size_t questions_m
 static const struct dns_answer *dns_table_find(struct dns_table *t, const struct dns_name *name,
                                                uint16_t type)
 {
-    for (size_t i = 0; i < t->n; i++)
-        if (t->rows[i].type == type && dns_name_eq(&t->rows[i].name, name))
-            return t->rows[i].answered ? &t->rows[i].answer : NULL;
-    if (t->n == t->max)
+    struct dns_table_row *row;
+    for (size_t i = 0; i < t->n; i++) {
+        row = t->rows[i];
+        if (row->type == type && dns_name_eq(&row->name, name))
+            return row->answered ? &row->answer : NULL;
+    }
+    row = t->n == t->max ? NULL : ARENA_NEW(t->arena, struct dns_table_row);
+    if (!row)
         return &dns_table_full;
-    t->rows[t->n++] = (struct dns_table_row){.name = *name, .type = type};
+    row->name = *name;
+    row->type = type;
+    t->rows[t->n++] = row;
     return NULL;
 }
 
@@ -47,8 +53,8 @@ bool dns_table_next(struct dns_table *t, size_t *out_question, slice *out_name, 
     if (t->sent == t->n)
         return false;
     *out_question = t->sent;
-    *out_name = dns_name_view(&t->rows[t->sent].name);
-    *out_type = t->rows[t->sent].type;
+    *out_name = dns_name_view(&t->rows[t->sent]->name);
+    *out_type = t->rows[t->sent]->type;
     t->sent++;
     return true;
 }
@@ -75,7 +81,7 @@ static bool dns_table_copy(struct dns_table *t, const struct dns_answer *from, s
 void dns_table_put(struct dns_table *t, size_t question, const struct dns_answer *answer)
 {
     must(question < t->sent);
-    struct dns_table_row *row = &t->rows[question];
+    struct dns_table_row *row = t->rows[question];
     if (row->answered)
         return;
     if (!dns_table_copy(t, answer, &row->answer))
@@ -87,6 +93,6 @@ size_t dns_table_open(const struct dns_table *t)
 {
     size_t open = 0;
     for (size_t i = 0; i < t->sent; i++)
-        open += !t->rows[i].answered;
+        open += !t->rows[i]->answered;
     return open;
 }

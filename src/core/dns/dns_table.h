@@ -7,7 +7,8 @@
  * before it returns. The same question is asked once, however many cores want it.
  *
  * Invariants: 1. an answer never changes once it is there: a core that is run again decides the same.
- * 2. At most questions_max questions; one more gets the answer DNS_TABLE_FULL, a temporary failure.
+ * 2. At most questions_max questions; one more, or one that the arena has no room for, is answered
+ * DNS_ANSWER_TEMPFAIL.
  *
  * Limits: answers cost memory of the arena; RDATA of one answer beyond DNS_TABLE_RDATA_MAX bytes or
  * DNS_TABLE_RRS_MAX records makes it DNS_ANSWER_TEMPFAIL (THREATS 10). */
@@ -51,7 +52,7 @@ struct dns_table_row;
 
 struct dns_table {
     struct arena *arena;
-    struct dns_table_row *rows;
+    struct dns_table_row **rows; /* each made when it is asked: few of them are */
     size_t n, max, sent;
 };
 
