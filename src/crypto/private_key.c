@@ -10,6 +10,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 #undef ERR_STATE
+#include <sodium.h>
 
 #include <stdlib.h>
 
@@ -18,14 +19,39 @@
 struct private_key {
     EVP_PKEY *key;
     enum private_key_kind kind;
+    EVP_PKEY_CTX *sign; /* RSA: ready to sign */
+    uint8_t *pair;      /* Ed25519: seed and public half, as libsodium wants them, in the secure heap */
 };
 
+static bool ready_rsa(struct private_key *k)
+{
+    k->sign = EVP_PKEY_CTX_new(k->key, NULL);
+    return k->sign && EVP_PKEY_sign_init(k->sign) == 1 &&
+           EVP_PKEY_CTX_set_rsa_padding(k->sign, RSA_PKCS1_PADDING) == 1 &&
+           EVP_PKEY_CTX_set_signature_md(k->sign, EVP_sha256()) == 1;
+}
+
+static bool ready_ed25519(struct private_key *k)
+{
+    size_t seed = crypto_sign_SEEDBYTES, public = crypto_sign_PUBLICKEYBYTES;
+    static_assert(crypto_sign_SECRETKEYBYTES == crypto_sign_SEEDBYTES + crypto_sign_PUBLICKEYBYTES,
+                  "libsodium's secret key is the one behind the other");
+    k->pair = OPENSSL_secure_malloc(crypto_sign_SECRETKEYBYTES);
+    return k->pair && EVP_PKEY_get_raw_private_key(k->key, k->pair, &seed) == 1 &&
+           EVP_PKEY_get_raw_public_key(k->key, k->pair + seed, &public) == 1 &&
+           seed == crypto_sign_SEEDBYTES && public == crypto_sign_PUBLICKEYBYTES;
+}
+
+/* Takes the key. NULL when there is no room for what signing needs. */
 static struct private_key *private_key_of(EVP_PKEY *key, enum private_key_kind kind)
 {
     struct private_key *k = calloc(1, sizeof(*k));
     must(k);
     k->key = key;
     k->kind = kind;
+    if (kind == PRIVATE_KEY_RSA ? !ready_rsa(k) : !ready_ed25519(k))
+        private_key_free(&k);
+    ERR_clear_error();
     return k;
 }
 
@@ -70,7 +96,10 @@ enum err private_key_read(slice pem, struct private_key **out, struct err_detail
         EVP_PKEY_free(key);
         return private_key_fail(detail, "the key is neither RSA of 1024 to 4096 bits nor Ed25519");
     }
-    *out = private_key_of(key, rsa ? PRIVATE_KEY_RSA : PRIVATE_KEY_ED25519);
+    struct private_key *k = private_key_of(key, rsa ? PRIVATE_KEY_RSA : PRIVATE_KEY_ED25519);
+    if (!k)
+        return private_key_fail(detail, "there is no room for one more key in memory");
+    *out = k;
     return OK;
 }
 
@@ -78,7 +107,9 @@ void private_key_free(struct private_key **k)
 {
     if (!k || !*k)
         return;
+    EVP_PKEY_CTX_free((*k)->sign);
     EVP_PKEY_free((*k)->key); /* libcrypto wipes the private numbers */
+    OPENSSL_secure_clear_free((*k)->pair, crypto_sign_SECRETKEYBYTES);
     free(*k);
     *k = NULL;
 }
@@ -124,32 +155,17 @@ enum err private_key_public_text(const struct private_key *k, struct buf *out)
     return e;
 }
 
-static bool sign_rsa(EVP_PKEY *key, const uint8_t *digest, uint8_t *to, size_t *n)
-{
-    EVP_PKEY_CTX *c = EVP_PKEY_CTX_new(key, NULL);
-    bool ok = c && EVP_PKEY_sign_init(c) == 1 && EVP_PKEY_CTX_set_rsa_padding(c, RSA_PKCS1_PADDING) == 1 &&
-              EVP_PKEY_CTX_set_signature_md(c, EVP_sha256()) == 1 &&
-              EVP_PKEY_sign(c, to, n, digest, DIGEST_SHA256_SIZE) == 1;
-    EVP_PKEY_CTX_free(c);
-    return ok;
-}
-
-static bool sign_ed25519(EVP_PKEY *key, const uint8_t *digest, uint8_t *to, size_t *n)
-{
-    EVP_MD_CTX *c = EVP_MD_CTX_new();
-    bool ok = c && EVP_DigestSignInit(c, NULL, NULL, NULL, key) == 1 &&
-              EVP_DigestSign(c, to, n, digest, DIGEST_SHA256_SIZE) == 1;
-    EVP_MD_CTX_free(c);
-    return ok;
-}
-
 enum err private_key_sign(const struct private_key *k, const uint8_t digest[DIGEST_SHA256_SIZE],
                           struct buf *out)
 {
     uint8_t signature[PRIVATE_KEY_SIGNATURE];
     size_t n = sizeof(signature);
-    bool ok = k->kind == PRIVATE_KEY_RSA ? sign_rsa(k->key, digest, signature, &n)
-                                         : sign_ed25519(k->key, digest, signature, &n);
+    unsigned long long n_ed25519;
+    if (k->kind == PRIVATE_KEY_ED25519) {
+        must(crypto_sign_detached(signature, &n_ed25519, digest, DIGEST_SHA256_SIZE, k->pair) == 0);
+        return buf_append(out, slice_of(signature, (size_t)n_ed25519));
+    }
+    bool ok = EVP_PKEY_sign(k->sign, signature, &n, digest, DIGEST_SHA256_SIZE) == 1;
     ERR_clear_error();
     return ok ? buf_append(out, slice_of(signature, n)) : ERR_BUG;
 }
