@@ -1,5 +1,5 @@
-/* inbound: may this message from outside come in? Pure: the message's header in, a verdict out. What SPF,
- * DKIM, DMARC and the filter have to say will join here. */
+/* inbound: may this message from outside come in, going by its header alone? Pure: the header in, a verdict
+ * out. What it refuses is refused whoever sent it; what follows from who did is policy/authentication's. */
 #ifndef POSTHORN_POLICY_INBOUND_H
 #define POSTHORN_POLICY_INBOUND_H
 
