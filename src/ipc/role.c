@@ -129,26 +129,31 @@ void role_forget(struct role_self *r, void *arg)
 
 /* ---- telling the journal ---- */
 
+/* Bytes of the events at the front that one message takes; 0 when they cannot be read. */
+static size_t role_events_fit(slice events)
+{
+    struct cursor at = cursor_of(events);
+    struct journal_event e;
+    size_t n = 0;
+    if (events.n <= ROLE_EVENTS_A_SEND) /* nearly always */
+        return events.n;
+    while (journal_event_decode(&at, &e) == OK && events.n - at.rest.n <= ROLE_EVENTS_A_SEND)
+        n = events.n - at.rest.n;
+    return n;
+}
+
 static void role_send_events(void *arg)
 {
     struct role_self *r = arg;
     struct buf *b = &r->inside->events;
     struct chan *c = role_running(role_find_peer(r, ROLE_JOURNAL, 0, &x_journal_channel, true));
     while (c && b->n) {
-        struct cursor at = cursor_of(buf_view(b));
-        struct journal_events m;
-        size_t n = 0;
-        while (!cursor_end(&at)) {
-            struct journal_event e;
-            if (journal_event_decode(&at, &e)) {
-                buf_clear(b); /* only a fault of ours could do it: better lose these than spin */
-                return;
-            }
-            if (b->n - at.rest.n > ROLE_EVENTS_A_SEND)
-                break;
-            n = b->n - at.rest.n;
+        size_t n = role_events_fit(buf_view(b));
+        struct journal_events m = {slice_sub(buf_view(b), 0, n), r->inside->events_dropped};
+        if (n == 0) {
+            buf_clear(b); /* only a fault of ours could do it: better lose these than spin */
+            return;
         }
-        m = (struct journal_events){slice_sub(buf_view(b), 0, n), r->inside->events_dropped};
         if (chan_send(c, X_JOURNAL_EVENTS, &m, NULL, 0))
             return;
         r->inside->events_dropped = 0;

@@ -59,11 +59,35 @@ static bool header_split(slice raw, slice *out_name, slice *out_value)
     return true;
 }
 
+/* Nothing but printable ASCII and tabs? Looks at all of it, which compilers do many octets at a time. */
+static bool header_is_plain(slice s)
+{
+    uint8_t odd = 0;
+    for (size_t i = 0; i < s.n; i++)
+        odd |= ((uint8_t)(s.p[i] - 32) > 94) & (s.p[i] != '\t');
+    return !odd;
+}
+
+/* Nearly every field is lines of such text that end with CRLF. */
+static bool header_field_is_plain(slice raw)
+{
+    while (raw.n) {
+        slice line = slice_sub(raw, 0, header_line(raw));
+        if (line.n < 2 || line.p[line.n - 2] != '\r' || line.p[line.n - 1] != '\n' ||
+            !header_is_plain(slice_sub(line, 0, line.n - 2)))
+            return false;
+        raw = slice_from(raw, line.n);
+    }
+    return true;
+}
+
 /* One walk over the bytes of a field. */
 static uint32_t header_field_defects(slice raw)
 {
     uint32_t defects = 0;
     bool high = false;
+    if (header_field_is_plain(raw))
+        return 0;
     for (size_t i = 0; i < raw.n; i++) {
         uint8_t c = raw.p[i];
         if ((uint8_t)(c - 32) < 95) /* printable: nothing to see */

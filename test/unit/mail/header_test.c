@@ -80,6 +80,30 @@ static void says_what_is_wrong_with_a_block(void **state)
     }
 }
 
+/* Octets are looked at many at a time: none may hide in the middle of them, or in what is left at an end. */
+static void sees_a_bad_octet_wherever_it_stands(void **state)
+{
+    static const char text[] =
+        "Subject: more than sixteen octets of text, and then some\r\n\tone more line\r\n";
+    (void)state;
+    for (size_t at = 9; at < sizeof text - 1; at++)
+        for (unsigned c = 0; c < 256; c++) {
+            char changed[sizeof text];
+            struct header_field f;
+            uint32_t defects = c == 0 ? MAIL_DEFECT_HEADER_NUL : c == '\r' ? MAIL_DEFECT_BARE_CR : 0;
+            if (c >= 128)
+                defects = MAIL_DEFECT_EIGHT_BIT_HEADER;
+            if (c == '\n' || strchr("\r\n\t", text[at])) /* those change where the field ends */
+                continue;
+            memcpy(changed, text, sizeof text);
+            changed[at] = (char)c;
+            struct header_iter it = header_iter(slice_of(changed, sizeof text - 1), &mail_limits_default);
+            assert_true(header_next(&it, &f));
+            assert_int_equal(f.raw.n, sizeof text - 1);
+            assert_int_equal(it.defects, defects);
+        }
+}
+
 static void selects_fields_in_their_order(void **state)
 {
     static const slice block = SLICE_INIT("From: a\r\nTo: b\r\n c\r\nX: y\r\nFROM: d\r\n\r\n");
@@ -392,6 +416,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(finds_fields_with_any_line_end, setup, teardown),
         cmocka_unit_test_setup_teardown(says_what_is_wrong_with_a_block, setup, teardown),
+        cmocka_unit_test_setup_teardown(sees_a_bad_octet_wherever_it_stands, setup, teardown),
         cmocka_unit_test_setup_teardown(selects_fields_in_their_order, setup, teardown),
         cmocka_unit_test_setup_teardown(decodes_encoded_words, setup, teardown),
         cmocka_unit_test_setup_teardown(reads_parameters, setup, teardown),
