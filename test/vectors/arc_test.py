@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-import as_outsider
+from harness import as_outsider
 
 try:
     import yaml

@@ -7,7 +7,7 @@ import os
 import re
 import unittest
 
-from as_outsider import COMMAND, STYLES, authcheck, run, zone_file
+from harness.as_outsider import COMMAND, STYLES, authcheck, run, zone_file
 
 try:
     import nacl.signing

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-import as_outsider
+from harness import as_outsider
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("POSTHORN_BUILD", os.path.join(ROOT, "build"))

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-import as_outsider
+from harness import as_outsider
 
 try:
     import yaml
