@@ -61,9 +61,35 @@ static enum tool_exit dkim_rows(struct tool *t, const char *verb)
     return x;
 }
 
+/* All keys, page by page until one is empty. */
+static enum tool_exit dkim_all(struct tool *t)
+{
+    struct call c CLEANUP(call_close) = {.fd = -1, .lock = -1, .control = -1};
+    struct err_detail done = {""};
+    json_t *rows = json_array();
+    size_t before;
+    enum err e = OK;
+    if (!tool_config(t) || !call_open(&c, t, false)) {
+        json_decref(rows);
+        return TOOL_FAILED;
+    }
+    do {
+        const json_t *last = json_array_get(rows, json_array_size(rows) - 1);
+        char after[512];
+        const char *args[] = {"*", after};
+        snprintf(after, sizeof after, "%s,%s", dkim_text(last, "domain"), dkim_text(last, "selector"));
+        before = json_array_size(rows);
+        e = call_run(&c, "dkim list", args, before ? 2 : 1, (slice){0}, rows, &done);
+    } while (e == OK && json_array_size(rows) > before);
+    if (e == OK)
+        dkim_print(t, rows);
+    json_decref(rows);
+    return e == OK ? TOOL_DONE : tool_fail("%s", done.text);
+}
+
 static enum tool_exit dkim_list(struct tool *t)
 {
-    return dkim_rows(t, "dkim list");
+    return t->n_args ? dkim_rows(t, "dkim list") : dkim_all(t);
 }
 
 static enum tool_exit dkim_check(struct tool *t)

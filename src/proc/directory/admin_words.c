@@ -5,6 +5,7 @@
 #include "ipc/directory_reporter.h"
 #include "proc/directory/admin.h"
 #include "sys/clock.h"
+#include "text/idna.h"
 
 #include <stdio.h>
 
@@ -74,9 +75,20 @@ static void words_reply(void *arg, enum err e, const void *message, int *fds, si
     admin_end(a, e, e != OK && !text[0] ? err_text(e) : text);
 }
 
+/* What is no ASCII can only be the name of a domain as people write it. */
+static slice words_name(slice text, uint8_t room[IDNA_DOMAIN_MAX])
+{
+    size_t n;
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] >= 0x80)
+            return idna_to_ascii(text, room, &n) == OK ? slice_of(room, n) : text;
+    return text;
+}
+
 static enum err words_run(struct admin *a, const struct admin_call *m, struct err_detail *detail)
 {
     struct words_arg args[WORDS_ARGS];
+    uint8_t names[WORDS_ARGS][IDNA_DOMAIN_MAX];
     struct words_call call = {.verb = m->verb, .args = args, .n_args = m->n_args};
     char text[TEXT_MAX + 1];
     enum err e;
@@ -86,7 +98,7 @@ static enum err words_run(struct admin *a, const struct admin_call *m, struct er
             err_detail_set(detail, "an argument is longer than %d bytes", TEXT_MAX);
             return ERR_LIMIT;
         }
-        args[i].text = m->args[i].text;
+        args[i].text = words_name(m->args[i].text, names[i]);
     }
     for (size_t i = 0; i < ARRAY_LEN(words_roles); i++)
         if (slice_starts(m->verb, slice_str(words_roles[i].word)))

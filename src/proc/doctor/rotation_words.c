@@ -14,12 +14,14 @@ struct words {
     struct doctor *doctor;
     struct doctor_call *call; /* NULL: nobody waits any more */
     bool force, look;
-    int fd; /* a private key on its way to keys, or -1 */
+    size_t page; /* of all keys: rows that still fit */
+    int fd;      /* a private key on its way to keys, or -1 */
     char domain[ROTATION_DOMAIN_MAX + 1], selector[ROTATION_SELECTOR_MAX + 1];
     char said[400]; /* what keys said of an imported key */
 };
 
 #define WORDS_IMPORT_MS (30 * MS_SECOND)
+#define WORDS_PAGE      1000 /* rows of one call; src/tool/cmd_dkim.c asks again behind the last */
 
 static void words_gone(void *arg)
 {
@@ -217,7 +219,10 @@ static void words_all_key(void *arg, enum err e, const void *message, int *fds, 
                                   .made_at = m->made_at,
                                   .state_at = m->state_at};
     words_row(w, m->domain, &k, NULL);
-    words_all_next(w, m->id);
+    if (--w->page)
+        words_all_next(w, m->id);
+    else
+        words_end(w, OK, "");
 }
 
 static void words_all_next(struct words *w, slice after)
@@ -231,18 +236,19 @@ static void words_all_next(struct words *w, slice after)
 
 /* ---- verbs */
 
+/* "dkim list DOMAIN", or "dkim list * [DOMAIN,SELECTOR]": a page of all keys, those behind that one. */
 static void words_list(struct doctor *d, struct doctor_call *call)
 {
     struct words *w;
-    if (doctor_args(call)) {
+    if (doctor_args(call) && !slice_eq(doctor_arg(call, 0), SLICE("*"))) {
         words_begin(d, call, true, false);
         return;
     }
     w = calloc(1, sizeof *w);
     must(w);
-    *w = (struct words){.doctor = d, .call = call, .fd = -1};
+    *w = (struct words){.doctor = d, .call = call, .fd = -1, .page = WORDS_PAGE};
     doctor_on_gone(call, words_gone, w);
-    words_all_next(w, (slice){0});
+    words_all_next(w, doctor_arg(call, 1));
 }
 
 static void words_show(struct doctor *d, struct doctor_call *call)
@@ -265,7 +271,7 @@ static void words_import(struct doctor *d, struct doctor_call *call)
     words_begin(d, call, false, false);
 }
 
-const struct doctor_verb rotation_verbs[ROTATION_VERBS] = {{"dkim list", 0, 1, words_list},
+const struct doctor_verb rotation_verbs[ROTATION_VERBS] = {{"dkim list", 0, 2, words_list},
                                                            {"dkim show", 1, 1, words_show},
                                                            {"dkim check", 1, 1, words_check},
                                                            {"dkim rotate", 1, 1, words_rotate},
