@@ -5,6 +5,7 @@ import concurrent.futures
 import hashlib
 import os
 import re
+import tempfile
 import unittest
 
 from harness.as_outsider import COMMAND, STYLES, authcheck, run, zone_file
@@ -163,6 +164,20 @@ class Dmarc(unittest.TestCase):
         r = authcheck(*SENDER, "x@example.com", message=two, dns=zone_file([dmarc("example.com", "v=DMARC1; p=reject"), spf("example.com")]))
         self.assertEqual([r["dmarc"][k] for k in ("result", "domain", "policy", "applied")], ["permerror", "", "none", "reject"])
         self.assertIn("more than one From", r["dmarc"]["reason"])
+
+
+class House(unittest.TestCase):
+    """With the configuration of a server: its name, and the forwarders it knows."""
+
+    def test_a_known_forwarder(self):
+        with tempfile.NamedTemporaryFile("w") as f:
+            f.write("hostname mx.receiver.example\ndata /nowhere\nlisten smtp 192.0.2.250:25\nforwarder 192.0.2.0/24\n")
+            f.flush()
+            for ip, applied in (("192.0.2.1", "none"), ("198.51.100.1", "reject")):
+                r = authcheck("--config", f.name, "--ip", ip, "--helo", "h.example.com", "--mail-from", "", message=message(),
+                              dns=zone_file([dmarc("example.com", "v=DMARC1; p=reject")]))
+                self.assertEqual([r["dmarc"][k] for k in ("result", "policy", "applied")], ["fail", "reject", applied])
+                self.assertTrue(r["authentication_results"].startswith("mx.receiver.example; "))
 
 
 @unittest.skipIf(nacl is None, "there is no PyNaCl (python3-nacl)")
