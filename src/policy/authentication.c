@@ -302,7 +302,12 @@ static bool would_act(const struct dmarc_result *d)
     return d->published > (d->testing ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_NONE);
 }
 
-/* See the table in the header: only an answer is missing. */
+/* See the table in the header: is a temperror one that the sender's next attempt may not meet? */
+static bool waits_for_dns(const struct dmarc_result *d, const struct authentication_policy *p)
+{
+    return d->policy_domain.n ? would_act(d) : d->try_again && (!d->silent || p->dns_works);
+}
+
 static void defer_unknown(struct verdict *v)
 {
     if (v->action == VERDICT_REJECT)
@@ -324,8 +329,7 @@ bool authentication_decide(const struct auth_results *r, const struct authentica
         override(&w, r, p, out);
         if (out->override == AUTHENTICATION_NO_OVERRIDE)
             apply(&w, r, out);
-    } else if (r->dmarc.result == AUTH_TEMPERROR && !find_forwarder(r, p) &&
-               (r->dmarc.try_again || (r->dmarc.policy_domain.n && would_act(&r->dmarc)))) {
+    } else if (r->dmarc.result == AUTH_TEMPERROR && !find_forwarder(r, p) && waits_for_dns(&r->dmarc, p)) {
         defer_unknown(v);
     }
     if (p->odd_author && v->action == VERDICT_ACCEPT)

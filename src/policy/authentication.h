@@ -9,8 +9,8 @@
  *                                     that is missing is an answer of the DNS, which the sender's next
  *                                     attempt gets, and to let it in meanwhile would let anybody in who
  *                                     finds a name whose name servers are slow, in that domain or below it.
- *                                     With no answer about anything mail goes on (RFC 9989 §4.10.1 leaves it
- *                                     to the receiver): our own DNS being dead is no reason to stop all mail
+ *                                     With no answer to anybody mail goes on (RFC 9989 §4.10.1 leaves it to
+ *                                     the receiver): our own DNS being dead is no reason to stop all mail
  *     an address in From that cannot
  *     be looked at                    junk: somebody's program may show just that one as the author
  *     everything else                 accepted with its reasons. SPF alone, a list of addresses alone or a
@@ -53,6 +53,7 @@ struct authentication_policy {
 
 /* The numbers travel on channels. */
 enum authentication_override {
+    bool dns_works;     /* our DNS answered something, to whomever, since the message came; or is only busy */
     AUTHENTICATION_NO_OVERRIDE = 0,
     AUTHENTICATION_FORWARDER = 1,
     AUTHENTICATION_ARC = 2,

@@ -231,12 +231,11 @@ static bool dmarc_seems_proven(const struct dmarc_case *c, const struct dmarc_st
            dmarc_below(domain, c->walk.organizational);
 }
 
-/* The policy could not be had: see try_again. */
+/* The policy could not be had: is it better to wait? */
 static bool dmarc_try_again(const struct dmarc_case *c)
 {
     const struct dmarc_walk *w = &c->walk;
     const struct dmarc_step *above = dmarc_walk_at(w, w->organizational);
-    bool answered = false, failed = false;
     if (!above)
         above = w->psd;
     if (above && !above->record.usable)
@@ -252,11 +251,18 @@ static bool dmarc_try_again(const struct dmarc_case *c)
         unsigned asks = above->record.sp > above->record.np ? above->record.sp : above->record.np;
         return asks > (above->record.testing ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_NONE);
     }
-    for (size_t i = 0; i < w->n; i++) {
-        answered = answered || w->at[i].found != DMARC_FOUND_FAILED;
-        failed = failed || (w->at[i].found == DMARC_FOUND_FAILED && slice_has(w->at[i].domain, '.'));
-    }
-    return answered && failed; /* many a top-level name fails always: no reason to wait */
+    for (size_t i = 0; i < w->n; i++)
+        if (w->at[i].found == DMARC_FOUND_FAILED && slice_has(w->at[i].domain, '.'))
+            return true;
+    return false; /* many a top-level name fails always */
+}
+
+static bool dmarc_silent(const struct dmarc_walk *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (w->at[i].found != DMARC_FOUND_FAILED)
+            return false;
+    return true;
 }
 
 static enum auth_step dmarc_author(struct dmarc_case *c, struct dmarc_result *out)
@@ -278,6 +284,7 @@ static enum auth_step dmarc_author(struct dmarc_case *c, struct dmarc_result *ou
     } else {
         r.result = !c->policy && c->walk.failed ? AUTH_TEMPERROR : AUTH_NONE;
         r.try_again = r.result == AUTH_TEMPERROR && dmarc_try_again(c);
+        r.silent = dmarc_silent(&c->walk);
         if (!dmarc_reason_without(&r, &c->walk, c->policy, c->a))
             step = AUTH_NO_MEMORY;
     }

@@ -37,10 +37,11 @@ struct dmarc_result {
         asked;    /* after t=y lowered it by one step (RFC 9989 §4.7); none unless result is fail */
     bool testing; /* t=y */
     /* With temperror for want of the policy: nothing that passed SPF or DKIM speaks for the author either, as
-     * far as can be seen; and a name above asks for protection, or there is none with a record while other
-     * names of the walk did answer, so that it is not our own DNS that is silent. Names whose servers are
-     * slow or gone can be found below and among protected domains, and must not be the ones to forge. */
+     * far as can be seen, and a name above asks for protection or there is none with a record. Names whose
+     * servers are slow or gone can be found below and among protected domains, and must not be the ones to
+     * forge. */
     bool try_again;
+    bool silent; /* not one name of the walk was answered: perhaps it is our own DNS */
     bool spf_aligned, dkim_aligned;
     bool spf_strict, dkim_strict; /* aspf=s, adkim=s */
     char policy_tag;              /* which tag decided: 'p', 's' (sp) or 'n' (np); 0 without a policy */

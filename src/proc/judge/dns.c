@@ -38,6 +38,7 @@ struct judge_dns {
     struct loop_timer again;
     struct judge_dns_facts facts;
     time_ms answered_at; /* the last time that anything was */
+    time_ms busy_at;     /* the last time that resolver had no room for a question */
     bool dead;           /* a message gave up, and nothing was answered since */
 };
 
@@ -129,6 +130,11 @@ time_ms judge_dns_until(const struct judge_dns *d, time_ms began_at)
                                                     : DNS_ASK_SILENT_MS);
 }
 
+bool judge_dns_works(const struct judge_dns *d, time_ms since)
+{
+    return d->answered_at >= since || d->busy_at >= since;
+}
+
 /* ---- what is kept */
 
 static void entry_use(struct entry *e)
@@ -213,7 +219,7 @@ static void entry_forget_answer(struct entry *e)
 static void entry_settle(struct entry *e, enum err err, const struct resolved *r)
 {
     struct judge_dns *d = e->dns;
-    time_ms keep = DNS_KEEP_FAILED_MS;
+    time_ms keep = err == ERR_BUSY ? 0 : DNS_KEEP_FAILED_MS;
     e->open = e->again = false;
     entry_forget_answer(e);
     e->answer.status = x_resolver_status(err);
@@ -239,17 +245,21 @@ static void entry_settle(struct entry *e, enum err err, const struct resolved *r
     }
 }
 
+/* Resolver being away or full of questions is no answer: the question is put again while somebody waits. */
 static void entry_answered(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
     struct entry *entry = arg;
     const struct resolved *r = message;
+    enum err err = e == OK ? err_from_wire(r->err) : e;
     (void)fds, (void)n_fds; /* none */
-    if (e == ERR_CLOSED && !list_empty(&entry->waits)) {
+    if (err == ERR_BUSY)
+        entry->dns->busy_at = loop_now(entry->dns->role->loop);
+    if ((e == ERR_CLOSED || err == ERR_BUSY) && !list_empty(&entry->waits)) {
         entry->again = true;
         loop_timer_after(&entry->dns->again, DNS_AGAIN_MS);
         return;
     }
-    entry_settle(entry, e == OK ? err_from_wire(r->err) : e, r);
+    entry_settle(entry, err, r);
 }
 
 static void entry_send(struct entry *e)

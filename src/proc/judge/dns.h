@@ -53,6 +53,10 @@ void judge_asker_done(struct judge_asker *a);
 /* Until when a message that began then should wait for the DNS, as it looks now. */
 time_ms judge_dns_until(const struct judge_dns *d, time_ms began_at);
 
+/* Was anything answered since then, to whomever? Resolver having no room for questions counts too: who fills
+ * it up (a few messages whose SPF records ask slow servers) must not make it look dead. */
+bool judge_dns_works(const struct judge_dns *d, time_ms since);
+
 struct judge_dns_facts {
     uint64_t asked, found; /* questions that went to resolver; answered from here */
     size_t kept, bytes;

@@ -251,7 +251,9 @@ static void inbound_decide_all(struct job *j)
                                       .sealers = j->judge->sealers,
                                       .n_sealers = j->judge->n_sealers,
                                       .sends_nothing = examination_sends_nothing(j->examination),
-                                      .odd_author = examination_odd_author(j->examination)};
+                                      .odd_author = examination_odd_author(j->examination),
+                                      .of_list = examination_of_list(j->examination),
+                                      .dns_works = judge_dns_works(j->judge->dns, j->began_at)};
     bool failed = false;
     if (authentication_wants_rcpts(r, &p)) {
         j->of_house = true;

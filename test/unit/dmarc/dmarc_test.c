@@ -448,7 +448,8 @@ static void policies_that_do_not_come(void **state)
         {"_dmarc.example.com TIMEOUT", "example.com", "example.com", NULL, false},
         {"_dmarc.example.com TIMEOUT", "example.com", NULL, "mail.example.com", true},
         {"_dmarc.com TIMEOUT", "example.com", NULL, NULL, false},
-        {"_dmarc.com TIMEOUT\n_dmarc.example.com TIMEOUT", "example.com", NULL, NULL, false},
+        {"_dmarc.com TIMEOUT\n_dmarc.example.com TIMEOUT", "example.com", NULL, NULL, true},
+        {"_dmarc.com TIMEOUT\n_dmarc.example.com TIMEOUT", "example.com", "example.com", NULL, false},
     };
     struct run r;
     (void)state;
@@ -457,6 +458,7 @@ static void policies_that_do_not_come(void **state)
         if (r.out.result != AUTH_TEMPERROR || r.out.try_again != cases[i].try_again)
             fail_msg("%zu: %s: %.*s: %.*s", i, cases[i].zone, SLICE_FMT(auth_result_word(r.out.result)),
                      SLICE_FMT(r.out.reason));
+        assert_int_equal(r.out.silent, strstr(cases[i].zone, "_dmarc.com TIMEOUT\n") != NULL);
         assert_int_equal(r.out.policy_domain.n, 0); /* nobody is told, and nothing is done, in its name */
         assert_int_equal(r.out.published, DMARC_POLICY_NONE);
         done(&r);

@@ -109,7 +109,14 @@ static void test_dns_trouble(void **state)
     assert_int_equal(authentication_forwarder_parse(SLICE("192.0.2.7"), &f), OK);
     decide(&r, &(struct authentication_policy){.forwarders = &f, .n_forwarders = 1, .rcpts_known = true});
     assert_int_equal(v.action, VERDICT_ACCEPT);
-    r.dmarc.try_again = false;
+    r.dmarc.silent = true; /* is it our own DNS? */
+    decide(&r, &nothing);
+    assert_int_equal(v.action, VERDICT_ACCEPT);
+    decide(&r, &(struct authentication_policy){.rcpts_known = true, .dns_works = true});
+    assert_int_equal(v.action, VERDICT_DEFER);
+    r.dmarc.try_again = r.dmarc.silent = false;
+    decide(&r, &(struct authentication_policy){.rcpts_known = true, .dns_works = true});
+    assert_int_equal(v.action, VERDICT_ACCEPT);
     r.dmarc.published = DMARC_POLICY_REJECT;
     r.dmarc.policy_domain = SLICE("bank.example");
     decide(&r, &nothing);

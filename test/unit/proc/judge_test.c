@@ -3,6 +3,7 @@
 #include "lib/test.h"
 
 #include "ipc/x_judge.h"
+#include "proc/judge/dns.h"
 #include "proc/judge/judge.h"
 #include "sys/body.h"
 #include "sys/fd.h"
@@ -17,11 +18,20 @@ slice role_setting(const struct role_self *r, const char *name, size_t nth)
     return slice_eq(slice_str(name), SLICE("hostname")) ? SLICE("mx.a.test") : (slice){0};
 }
 
-/* There are no other roles here: no DNS, no directory, no keys. */
+/* There are no other roles here: no directory, no keys; and a DNS that fails, after it was full a few times.
+ */
+static struct {
+    unsigned busy, asked;
+} resolver;
+
 enum err role_call(struct role_self *r, enum role peer, uint16_t type, const void *message, const int *fds,
                    size_t n_fds, time_ms ms, chan_reply_fn fn, void *arg)
 {
     (void)r, (void)peer, (void)type, (void)message, (void)fds, (void)n_fds, (void)ms, (void)fn, (void)arg;
+    resolver.asked++;
+    if (resolver.busy == 0)
+        return ERR_DNS;
+    resolver.busy--;
     return ERR_BUSY;
 }
 
@@ -170,8 +180,50 @@ static void answers_questions(void **state)
     loop_free(w.loop);
 }
 
+static void came(void *arg)
+{
+    (*(unsigned *)arg)++;
+}
+
+/* A resolver that is full, which a stranger can bring about, is not one that is dead: the question is put
+ * again, and meanwhile nobody takes silence for an answer. */
+static void a_full_resolver_is_asked_again(void **state)
+{
+    struct role_self role = {.loop = loop_new()};
+    struct judge_dns *dns = judge_dns_new(&role);
+    struct arena a;
+    struct dns_table table;
+    struct judge_asker asker;
+    const struct dns_answer *answer;
+    unsigned called = 0;
+    (void)state;
+    for (unsigned busy = 0; busy < 3; busy++) {
+        time_ms began = loop_now(role.loop);
+        arena_init(&a, "test", 1u << 20);
+        assert_true(dns_table_init(&table, &a, 10));
+        judge_asker_init(&asker, &table, came, &called);
+        resolver.busy = busy;
+        resolver.asked = called = 0;
+        asker.fresh = true;
+        assert_null(dns_table_get(&table, SLICE("bank.example"), DNS_TXT));
+        (void)judge_dns_ask(dns, &asker);
+        assert_int_equal(judge_dns_works(dns, began), busy > 0);
+        while (called == 0)
+            loop_turn(role.loop, true);
+        assert_int_equal(resolver.asked, busy + 1);
+        answer = dns_table_get(&table, SLICE("bank.example"), DNS_TXT);
+        assert_non_null(answer);
+        assert_int_equal(answer->status, DNS_ANSWER_TEMPFAIL);
+        judge_asker_done(&asker);
+        arena_done(&a);
+    }
+    judge_dns_free(&dns);
+    loop_free(role.loop);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers_questions)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(answers_questions),
+                                       cmocka_unit_test(a_full_resolver_is_asked_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
