@@ -348,6 +348,16 @@ enum err call_each(struct call *c, const char *verb, const char *const *args, si
     return e;
 }
 
+enum tool_exit call_server(struct tool *t, const char *verb, json_t *rows, struct err_detail *done)
+{
+    struct call c CLEANUP(call_close) = {.fd = -1, .lock = -1, .control = -1};
+    if (!tool_config(t) || !call_open(&c, t, false))
+        return TOOL_FAILED;
+    if (call_run(&c, verb, t->args, t->n_args, (slice){0}, rows, done) != OK)
+        return tool_fail("%s", done->text);
+    return TOOL_DONE;
+}
+
 enum tool_exit call_once(const struct tool *t, bool alone, const char *verb, const char *const *args,
                          size_t n, slice secret, json_t *rows)
 {

@@ -33,6 +33,9 @@ NODISCARD enum err call_run_with(struct call *c, const char *verb, const char *c
 NODISCARD enum err call_each(struct call *c, const char *verb, const char *const *args, size_t n,
                              void (*fn)(void *arg, const json_t *row), void *arg, struct err_detail *detail);
 
+/* Reads the configuration, asks the running server with the words of the command line, closes; says what
+ * failed. done gets the sentence it answered with, or what failed. rows may be NULL. */
+enum tool_exit call_server(struct tool *t, const char *verb, json_t *rows, struct err_detail *done);
 /* Opens, runs one call, closes; says what failed. rows may be NULL. */
 enum tool_exit call_once(const struct tool *t, bool alone, const char *verb, const char *const *args,
                          size_t n, slice secret, json_t *rows);

@@ -14,22 +14,6 @@
 #define DKIM_KEY_FILE_MAX  8192
 #define DKIM_KEY_FILE_ROOM ((size_t)128 * 1024) /* read_file() reads in pieces of 64 KB */
 
-static enum tool_exit dkim_call(struct tool *t, const char *verb, json_t *rows, struct err_detail *done)
-{
-    struct call c CLEANUP(call_close) = {.fd = -1, .lock = -1, .control = -1};
-    if (!tool_config(t) || !call_open(&c, t, false))
-        return TOOL_FAILED;
-    if (call_run(&c, verb, t->args, t->n_args, (slice){0}, rows, done) != OK)
-        return tool_fail("%s", done->text);
-    return TOOL_DONE;
-}
-
-static const char *dkim_text(const json_t *o, const char *member)
-{
-    const char *s = json_string_value(json_object_get(o, member));
-    return s ? s : "";
-}
-
 /* "2026-11-22" of "2026-11-22T00:35:00Z" */
 static const char *dkim_day(const json_t *value, char out[64])
 {
@@ -52,7 +36,7 @@ static enum tool_exit dkim_rows(struct tool *t, const char *verb)
 {
     struct err_detail done = {""};
     json_t *rows = json_array();
-    enum tool_exit x = dkim_call(t, verb, rows, &done);
+    enum tool_exit x = call_server(t, verb, rows, &done);
     if (x == TOOL_DONE)
         dkim_print(t, rows);
     if (x == TOOL_DONE && done.text[0])
@@ -77,7 +61,7 @@ static enum tool_exit dkim_all(struct tool *t)
         const json_t *last = json_array_get(rows, json_array_size(rows) - 1);
         char after[512];
         const char *args[] = {"*", after};
-        snprintf(after, sizeof after, "%s,%s", dkim_text(last, "domain"), dkim_text(last, "selector"));
+        snprintf(after, sizeof after, "%s,%s", tool_text(last, "domain"), tool_text(last, "selector"));
         before = json_array_size(rows);
         e = call_run(&c, "dkim list", args, before ? 2 : 1, (slice){0}, rows, &done);
     } while (e == OK && json_array_size(rows) > before);
@@ -105,12 +89,12 @@ static enum tool_exit dkim_rotate(struct tool *t)
 /* The TXT records, as a zone file has them: strings of up to 255 octets (RFC 1035 §3.3.14). */
 static void dkim_print_record(const json_t *o)
 {
-    const char *record = dkim_text(o, "record");
+    const char *record = tool_text(o, "record");
     size_t n = strlen(record);
     if (!n)
         return;
-    printf("; %s: %s\n", dkim_text(o, "state"), dkim_text(o, "note"));
-    printf("%s._domainkey.%s. 3600 IN TXT", dkim_text(o, "selector"), dkim_text(o, "domain"));
+    printf("; %s: %s\n", tool_text(o, "state"), tool_text(o, "note"));
+    printf("%s._domainkey.%s. 3600 IN TXT", tool_text(o, "selector"), tool_text(o, "domain"));
     for (size_t i = 0; i < n; i += 255)
         printf(" \"%.255s\"", record + i);
     puts("");
@@ -121,7 +105,7 @@ static enum tool_exit dkim_show(struct tool *t)
     struct err_detail done = {""};
     json_t *rows = json_array(), *row;
     size_t i;
-    enum tool_exit x = dkim_call(t, "dkim show", rows, &done);
+    enum tool_exit x = call_server(t, "dkim show", rows, &done);
     if (x == TOOL_DONE && t->json)
         tool_print_json(rows);
     else if (x == TOOL_DONE)

@@ -5,15 +5,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static const char *dns_member(const json_t *o, const char *member)
-{
-    const char *s = json_string_value(json_object_get(o, member));
-    return s ? s : "";
-}
-
 static bool dns_is(const json_t *o, const char *member, const char *value)
 {
-    return strcmp(dns_member(o, member), value) == 0;
+    return strcmp(tool_text(o, member), value) == 0;
 }
 
 /* Is it a record, not the heading and not a note? */
@@ -58,7 +52,7 @@ static void dns_notes(const json_t *rows, const char *prefix)
         if (!dns_is(row, "kind", "note"))
             continue;
         printf("%s\n", prefix);
-        dns_wrapped(prefix, dns_member(row, "text"));
+        dns_wrapped(prefix, tool_text(row, "text"));
     }
 }
 
@@ -77,9 +71,9 @@ static const json_t *dns_next(const json_t *rows, const char *owner, size_t *at)
 
 static void dns_zone_line(const char *prefix, const json_t *r)
 {
-    printf("%s%s. %lld IN %s %s\n", prefix, dns_member(r, "name"),
-           (long long)json_integer_value(json_object_get(r, "ttl")), dns_member(r, "type"),
-           dns_member(r, "data"));
+    printf("%s%s. %lld IN %s %s\n", prefix, tool_text(r, "name"),
+           (long long)json_integer_value(json_object_get(r, "ttl")), tool_text(r, "type"),
+           tool_text(r, "data"));
 }
 
 /* The records of one owner; those of others than the two zones are comments, so that the whole can be loaded.
@@ -92,11 +86,11 @@ static void dns_zone_part(const json_t *rows, const char *owner, const char *tit
     for (bool first = true; (r = dns_next(rows, owner, &at)); first = false) {
         if (first)
             printf("\n; ==== %s\n", title);
-        if (strcmp(why, dns_member(r, "why")) != 0) {
+        if (strcmp(why, tool_text(r, "why")) != 0) {
             printf("\n");
-            dns_wrapped("; ", dns_member(r, "why"));
+            dns_wrapped("; ", tool_text(r, "why"));
         }
-        why = dns_member(r, "why");
+        why = tool_text(r, "why");
         dns_zone_line(comment ? ";   " : "", r);
     }
 }
@@ -104,7 +98,7 @@ static void dns_zone_part(const json_t *rows, const char *owner, const char *tit
 static void dns_zone(const json_t *rows)
 {
     const json_t *head = dns_heading(rows);
-    printf("; The records of %s, by Posthorn.\n", dns_member(head, "domain"));
+    printf("; The records of %s, by Posthorn.\n", tool_text(head, "domain"));
     dns_notes(rows, "; ");
     dns_zone_part(rows, "domain", "in the zone of the domain", false);
     dns_zone_part(rows, "host", "in the zone of the host name (or above the delegated zone)", false);
@@ -128,11 +122,11 @@ static void dns_panel_name(const char *name, const char *zone)
 
 static void dns_panel_record(const json_t *r, const char *zone)
 {
-    const char *joined = dns_member(r, "joined"), *data = dns_member(r, "data");
+    const char *joined = tool_text(r, "joined"), *data = tool_text(r, "data");
     printf("\n%s\n", json_is_true(json_object_get(r, "must")) ? "Needed" : "Good to have");
-    dns_wrapped("  ", dns_member(r, "why"));
-    dns_panel_name(dns_member(r, "name"), zone);
-    printf("  Type   %s\n", dns_member(r, "type"));
+    dns_wrapped("  ", tool_text(r, "why"));
+    dns_panel_name(tool_text(r, "name"), zone);
+    printf("  Type   %s\n", tool_text(r, "type"));
     printf("  TTL    %lld\n", (long long)json_integer_value(json_object_get(r, "ttl")));
     if (dns_is(r, "type", "TXT")) {
         printf("  Value  ");
@@ -158,7 +152,7 @@ static void dns_panel_part(const json_t *rows, const char *owner, const char *ti
 
 static void dns_panel(const json_t *rows)
 {
-    const char *domain = dns_member(dns_heading(rows), "domain");
+    const char *domain = tool_text(dns_heading(rows), "domain");
     char title[320];
     printf("The records of %s. Names are shown as most pages want them: without the domain, @ for the domain "
            "itself.\n",
@@ -179,11 +173,11 @@ static void dns_push_print(const json_t *rows)
     size_t i;
     json_array_foreach(rows, i, r)
     {
-        printf("%-9s ", dns_member(r, "action"));
-        tool_print_text(dns_member(r, "line"));
+        printf("%-9s ", tool_text(r, "action"));
+        tool_print_text(tool_text(r, "line"));
         printf("\n");
-        if (*dns_member(r, "text"))
-            dns_wrapped("          ", dns_member(r, "text"));
+        if (*tool_text(r, "text"))
+            dns_wrapped("          ", tool_text(r, "text"));
     }
 }
 

@@ -10,6 +10,7 @@
 #define DOCTOR_ERRORS   ((enum tool_exit)2)
 #define DOCTOR_SHORT    4 /* findings that are seen at a glance */
 #define DOCTOR_FIRST    3
+#define DOCTOR_HERE_MAX 64 /* domains that are looked at without a server */
 
 struct doctor_rows {
     const struct tool *tool;
@@ -45,12 +46,6 @@ static void progress_show(struct doctor_rows *r, const char *text)
     r->progress = true;
 }
 
-static const char *doctor_text(const json_t *o, const char *member)
-{
-    const char *s = json_string_value(json_object_get(o, member));
-    return s ? s : "";
-}
-
 static void doctor_row(void *arg, const json_t *row)
 {
     struct doctor_rows *r = arg;
@@ -62,7 +57,7 @@ static void doctor_row(void *arg, const json_t *row)
     else {
         r->domains = json_integer_value(json_object_get(row, "domains"));
         r->looked = json_integer_value(json_object_get(row, "looked_at"));
-        snprintf(r->rest_by, sizeof r->rest_by, "%.30s", doctor_text(row, "rest_by"));
+        snprintf(r->rest_by, sizeof r->rest_by, "%.30s", tool_text(row, "rest_by"));
     }
 }
 
@@ -71,7 +66,7 @@ static void doctor_row(void *arg, const json_t *row)
 static enum finding_severity doctor_severity(const json_t *row)
 {
     for (int s = FINDING_ERROR; s > FINDING_OK; s--)
-        if (strcmp(doctor_text(row, "severity"), finding_severity_name((enum finding_severity)s)) == 0)
+        if (strcmp(tool_text(row, "severity"), finding_severity_name((enum finding_severity)s)) == 0)
             return (enum finding_severity)s;
     return FINDING_OK;
 }
@@ -130,19 +125,19 @@ static void doctor_print(const json_t *row)
 {
     static const char *const words[] = {"", "Note", "Warning", "ERROR"};
     char head[4096];
-    snprintf(head, sizeof head, "%s: %.3500s", words[doctor_severity(row)], doctor_text(row, "what"));
+    snprintf(head, sizeof head, "%s: %.3500s", words[doctor_severity(row)], tool_text(row, "what"));
     doctor_fill("", head);
-    doctor_fill("    ", doctor_text(row, "why"));
-    if (*doctor_text(row, "evidence")) {
+    doctor_fill("    ", tool_text(row, "why"));
+    if (*tool_text(row, "evidence")) {
         puts("    Seen:");
-        doctor_lines(doctor_text(row, "evidence"));
+        doctor_lines(tool_text(row, "evidence"));
     }
-    if (*doctor_text(row, "mend")) {
+    if (*tool_text(row, "mend")) {
         puts("    To mend it:");
-        doctor_lines(doctor_text(row, "mend"));
+        doctor_lines(tool_text(row, "mend"));
     }
-    printf("    [%s%s%s]\n\n", doctor_text(row, "id"), *doctor_text(row, "since") ? ", seen since " : "",
-           doctor_text(row, "since"));
+    printf("    [%s%s%s]\n\n", tool_text(row, "id"), *tool_text(row, "since") ? ", seen since " : "",
+           tool_text(row, "since"));
 }
 
 /* The end of a long list is what stands on the terminal: it says where to begin. */
@@ -150,7 +145,7 @@ static void doctor_begin(const struct doctor_rows *r, enum finding_severity wors
 {
     size_t records = 0, shown = 0, i;
     const json_t *row;
-    json_array_foreach(r->findings, i, row) records += strstr(doctor_text(row, "mend"), " IN ") != NULL;
+    json_array_foreach(r->findings, i, row) records += strstr(tool_text(row, "mend"), " IN ") != NULL;
     if (json_array_size(r->findings) > DOCTOR_SHORT) {
         puts("\nBegin with:");
         json_array_foreach(r->findings, i, row)
@@ -158,7 +153,7 @@ static void doctor_begin(const struct doctor_rows *r, enum finding_severity wors
             char head[600];
             if (doctor_severity(row) != worst || shown == DOCTOR_FIRST)
                 continue;
-            snprintf(head, sizeof head, "%zu. %.500s", ++shown, doctor_text(row, "what"));
+            snprintf(head, sizeof head, "%zu. %.500s", ++shown, tool_text(row, "what"));
             doctor_fill("  ", head);
         }
     }
@@ -242,7 +237,7 @@ static bool doctor_down(struct tool *t, struct call *c, struct doctor_rows *r)
 {
     struct err_detail detail = {""};
     json_t *rows = json_array(), *row;
-    const char *domains[TOOL_ARGS_MAX];
+    const char *domains[DOCTOR_HERE_MAX];
     size_t n = 0, i;
     bool good;
     if (call_run(c, "domain list", NULL, 0, (slice){0}, rows, &detail) != OK) {
@@ -253,10 +248,14 @@ static bool doctor_down(struct tool *t, struct call *c, struct doctor_rows *r)
     call_close(c);
     json_array_foreach(rows, i, row)
     {
-        const char *name = doctor_text(row, "domain");
-        if (n < ARRAY_LEN(domains) && *name && (!t->n_args || strcmp(name, t->args[0]) == 0))
+        const char *name = tool_text(row, "domain");
+        if (!*name || (t->n_args && strcmp(name, t->args[0]) != 0))
+            continue;
+        r->domains++;
+        if (n < ARRAY_LEN(domains))
             domains[n++] = name;
     }
+    r->looked = (json_int_t)n;
     doctor_server_down(t, r->findings);
     progress_show(r, "asking the name servers, connecting to each port");
     good = doctor_here(t, domains, n, NULL, r->findings);

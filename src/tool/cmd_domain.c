@@ -45,12 +45,6 @@ static enum tool_exit domain_list(struct tool *t)
 
 /* ---- settings */
 
-static const char *domain_text(const json_t *o, const char *member)
-{
-    const char *s = json_string_value(json_object_get(o, member));
-    return s ? s : "";
-}
-
 /* The server sends what was set; adds the defaults, and says which are which: "set". */
 static void domain_complete(json_t *o)
 {
@@ -89,15 +83,15 @@ void cmd_domain_settings(void)
 static void domain_print(const json_t *o)
 {
     size_t width = 10;
-    printf("%s: %lld accounts, %lld aliases, here since %s\n\n", domain_text(o, "domain"),
+    printf("%s: %lld accounts, %lld aliases, here since %s\n\n", tool_text(o, "domain"),
            (long long)json_integer_value(json_object_get(o, "accounts")),
-           (long long)json_integer_value(json_object_get(o, "aliases")), domain_text(o, "created"));
+           (long long)json_integer_value(json_object_get(o, "aliases")), tool_text(o, "created"));
     for (size_t i = 0; i < DOMAIN_SETTING__COUNT; i++)
-        width = size_max(width, strlen(domain_text(json_object_get(o, "settings"), domain_settings[i].name)));
+        width = size_max(width, strlen(tool_text(json_object_get(o, "settings"), domain_settings[i].name)));
     width = size_min(width, DOMAIN_WIDTH_MAX);
     for (size_t i = 0; i < DOMAIN_SETTING__COUNT; i++) {
         const struct domain_setting *s = &domain_settings[i];
-        const char *value = domain_text(json_object_get(o, "settings"), s->name);
+        const char *value = tool_text(json_object_get(o, "settings"), s->name);
         printf("%-16s %-*s  %s%s\n", s->name, (int)width, *value ? value : "-", s->help,
                domain_is_set(o, s->name) ? "" : " (default)");
     }

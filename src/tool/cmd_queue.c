@@ -4,23 +4,6 @@
 
 #include <stdio.h>
 
-/* Asks the relay; with words for when all is done. */
-static enum tool_exit queue_call(struct tool *t, const char *verb, json_t *rows, struct err_detail *done)
-{
-    struct call c CLEANUP(call_close) = {.fd = -1, .lock = -1, .control = -1};
-    if (!tool_config(t) || !call_open(&c, t, false))
-        return TOOL_FAILED;
-    if (call_run(&c, verb, t->args, t->n_args, (slice){0}, rows, done) != OK)
-        return tool_fail("%s", done->text);
-    return TOOL_DONE;
-}
-
-static const char *queue_text(const json_t *o, const char *member)
-{
-    const char *s = json_string_value(json_object_get(o, member));
-    return s ? s : "";
-}
-
 /* Unix milliseconds to "2026-11-22T00:35:00Z". */
 static const char *queue_time(const json_t *value, char out[64])
 {
@@ -37,13 +20,13 @@ static void queue_sum_up(json_t *row)
     json_t *recipients = json_object_get(row, "recipients"), *first = json_array_get(recipients, 0);
     json_int_t n = json_integer_value(json_object_get(row, "recipient_count"));
     char to[400], why[1200], due[64];
-    const char *state = first ? queue_text(first, "state") : queue_text(row, "state");
-    const char *reason = first ? queue_text(first, "reason") : queue_text(row, "reason");
-    snprintf(to, sizeof to, n > 1 ? "%.330s and %lld more" : "%.330s", queue_text(first, "address"),
+    const char *state = first ? tool_text(first, "state") : tool_text(row, "state");
+    const char *reason = first ? tool_text(first, "reason") : tool_text(row, "reason");
+    snprintf(to, sizeof to, n > 1 ? "%.330s and %lld more" : "%.330s", tool_text(first, "address"),
              (long long)n - 1);
     if (strcmp(state, "waiting") == 0)
         snprintf(why, sizeof why, "next try %s%s%.900s", queue_time(json_object_get(first, "due"), due),
-                 *queue_text(first, "reply") ? ": " : "", queue_text(first, "reply"));
+                 *tool_text(first, "reply") ? ": " : "", tool_text(first, "reply"));
     else
         snprintf(why, sizeof why, "%s: %.1000s", state, reason);
     (void)json_object_set_new(row, "to",
@@ -71,23 +54,23 @@ static void queue_show_recipient(const json_t *r)
     char due[64], last[64];
     json_int_t attempts = json_integer_value(json_object_get(r, "attempts"));
     printf("  to ");
-    tool_print_text(queue_text(r, "address"));
-    if (strcmp(queue_text(r, "state"), "waiting") == 0)
+    tool_print_text(tool_text(r, "address"));
+    if (strcmp(tool_text(r, "state"), "waiting") == 0)
         printf(": next try %s", queue_time(json_object_get(r, "due"), due));
     else {
-        printf(": %s: ", queue_text(r, "state"));
-        tool_print_text(queue_text(r, "reason"));
+        printf(": %s: ", tool_text(r, "state"));
+        tool_print_text(tool_text(r, "reason"));
     }
     printf("; %lld attempts so far\n", (long long)attempts);
     if (!json_is_integer(json_object_get(r, "last_attempt")))
         return;
     printf("    last tried %s", queue_time(json_object_get(r, "last_attempt"), last));
-    if (*queue_text(r, "host")) {
+    if (*tool_text(r, "host")) {
         printf(" at ");
-        tool_print_text(queue_text(r, "host"));
+        tool_print_text(tool_text(r, "host"));
     }
     printf(": ");
-    tool_print_text(queue_text(r, "reply"));
+    tool_print_text(tool_text(r, "reply"));
     putchar('\n');
 }
 
@@ -97,11 +80,11 @@ static void queue_show_message(const json_t *m)
     json_t *r;
     size_t i;
     printf("Mail ");
-    tool_print_text(queue_text(m, "id"));
+    tool_print_text(tool_text(m, "id"));
     printf(" from <");
-    tool_print_text(queue_text(m, "sender"));
+    tool_print_text(tool_text(m, "sender"));
     printf(">, Message-ID ");
-    tool_print_text(queue_text(m, "message_id"));
+    tool_print_text(tool_text(m, "message_id"));
     printf(", %s, in the queue since %s\n", tool_format_bytes(json_object_get(m, "bytes"), size),
            queue_time(json_object_get(m, "arrived"), since));
     json_array_foreach(json_object_get(m, "recipients"), i, r) queue_show_recipient(r);
@@ -111,7 +94,7 @@ static enum tool_exit queue_list(struct tool *t)
 {
     struct err_detail done = {""};
     json_t *rows = json_array();
-    enum tool_exit x = queue_call(t, "queue list", rows, &done);
+    enum tool_exit x = call_server(t, "queue list", rows, &done);
     if (x == TOOL_DONE)
         queue_print(t, rows);
     json_decref(rows);
@@ -123,7 +106,7 @@ static enum tool_exit queue_show(struct tool *t)
     struct err_detail done = {""};
     json_t *rows = json_array(), *row;
     size_t i;
-    enum tool_exit x = queue_call(t, "queue show", rows, &done);
+    enum tool_exit x = call_server(t, "queue show", rows, &done);
     if (x == TOOL_DONE && t->json)
         tool_print_json(json_array_size(rows) == 1 ? json_array_get(rows, 0) : rows);
     else if (x == TOOL_DONE)
@@ -136,7 +119,7 @@ static enum tool_exit queue_change(struct tool *t, const char *verb)
 {
     struct err_detail done = {""};
     json_t *rows = json_array();
-    enum tool_exit x = queue_call(t, verb, rows, &done);
+    enum tool_exit x = call_server(t, verb, rows, &done);
     if (x == TOOL_DONE && t->json)
         tool_print_json(rows);
     else if (x == TOOL_DONE)

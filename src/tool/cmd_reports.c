@@ -3,15 +3,9 @@
 
 #include <stdio.h>
 
-static const char *reports_text(const json_t *o, const char *member)
-{
-    const char *s = json_string_value(json_object_get(o, member));
-    return s ? s : "";
-}
-
 static bool reports_is(const json_t *row, const char *kind)
 {
-    return strcmp(reports_text(row, "kind"), kind) == 0;
+    return strcmp(tool_text(row, "kind"), kind) == 0;
 }
 
 /* The sentences: what, and below it what to do. */
@@ -21,13 +15,13 @@ static void reports_sentences(const json_t *rows)
     size_t i;
     json_array_foreach(rows, i, row)
     {
-        if (!*reports_text(row, "text"))
+        if (!*tool_text(row, "text"))
             continue;
-        tool_print_text(reports_text(row, "text"));
+        tool_print_text(tool_text(row, "text"));
         putchar('\n');
-        if (*reports_text(row, "fix")) {
+        if (*tool_text(row, "fix")) {
             printf("    ");
-            tool_print_text(reports_text(row, "fix"));
+            tool_print_text(tool_text(row, "fix"));
             putchar('\n');
         }
     }

@@ -21,6 +21,12 @@ void tool_say(const struct tool *t, const char *format, ...)
     putchar('\n');
 }
 
+const char *tool_text(const json_t *object, const char *member)
+{
+    const char *s = json_string_value(json_object_get(object, member));
+    return s ? s : "";
+}
+
 static bool print_json_done;
 
 bool tool_printed_json(void)

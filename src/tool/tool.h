@@ -107,6 +107,8 @@ void tool_say(const struct tool *t, const char *format, ...) FORMAT(2, 3);
 void tool_print_json(const json_t *value);
 /* Was there one? A change that has nothing to show prints {"done": true} at the end. */
 bool tool_printed_json(void);
+/* A text of an object; "" when it has none of that name. Lives as long as the object. */
+const char *tool_text(const json_t *object, const char *member);
 /* Text from elsewhere, made harmless for a terminal. */
 void tool_print_text(const char *text);
 
