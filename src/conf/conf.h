@@ -20,7 +20,7 @@
 #define CONF_TEXT_MAX    (256 * 1024) /* bytes of a configuration file */
 #define CONF_LISTEN_MAX  32
 #define CONF_ROUTE_MAX   64
-#define CONF_JUDGE_MAX   120 /* forwarder, arc-sealer, dnsbl and dnswl lines together */
+#define CONF_JUDGE_MAX   120 /* of all kinds below together */
 #define CONF_FORWARD_MAX 4
 #define CONF_ADDRESS_MAX 8 /* addresses of this server */
 #define CONF_DNS_MAX     4 /* addresses the nameserver answers on */
@@ -61,8 +61,15 @@ struct conf_listen {
 };
 
 /* What the judge is told: lines that may stand there several times. */
-enum conf_judge_kind { CONF_FORWARDER, CONF_ARC_SEALER, CONF_DNSBL, CONF_DNSWL, CONF_JUDGE__COUNT };
-/* "forwarder", "arc-sealer", "dnsbl", "dnswl". Static memory. */
+enum conf_judge_kind {
+    CONF_FORWARDER,
+    CONF_MAILING_LIST,
+    CONF_ARC_SEALER,
+    CONF_DNSBL,
+    CONF_DNSWL,
+    CONF_JUDGE__COUNT
+};
+/* "forwarder", "mailing-list", "arc-sealer", "dnsbl", "dnswl". Static memory. */
 const char *conf_judge_name(enum conf_judge_kind k);
 struct conf_judge {
     enum conf_judge_kind kind;

@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 
 #define CONF__WORDS_MAX 8
-#define CONF__SETTINGS  19
+#define CONF__SETTINGS  20
 
 /* One line, split. */
 struct conf__line {

@@ -123,6 +123,7 @@ static void set_zone(struct conf__state *st, const struct conf__line *l)
 }
 
 static const char *const conf_judge_names[] = {[CONF_FORWARDER] = "forwarder",
+                                               [CONF_MAILING_LIST] = "mailing-list",
                                                [CONF_ARC_SEALER] = "arc-sealer",
                                                [CONF_DNSBL] = "dnsbl",
                                                [CONF_DNSWL] = "dnswl"};
@@ -153,14 +154,12 @@ static void set_judge(struct conf__state *st, const struct conf__line *l)
     slice w = l->words[1];
     while (j.kind < CONF_JUDGE__COUNT && !slice_eq(l->words[0], slice_str(conf_judge_names[j.kind])))
         j.kind++;
-    if (!(j.kind == CONF_FORWARDER && conf_network(w, j.text)) &&
-        !(conf__host_parse(w, j.text) && slice_has(w, '.'))) {
+    bool network = j.kind == CONF_FORWARDER || j.kind == CONF_MAILING_LIST;
+    if (!(network && conf_network(w, j.text)) && !(conf__host_parse(w, j.text) && slice_has(w, '.'))) {
         conf_problem_add(st->problems, l->number,
-                         j.kind == CONF_FORWARDER
-                             ? "write a network like 192.0.2.0/24, or a name like lists.example.org"
-                             : "write a domain name, like example.org",
-                         "\"%.*s\" is no %s", CONF__QUOTE(w),
-                         j.kind == CONF_FORWARDER ? "network or name" : "domain name");
+                         network ? "write a network like 192.0.2.0/24, or a name like lists.example.org"
+                                 : "write a domain name, like example.org",
+                         "\"%.*s\" is no %s", CONF__QUOTE(w), network ? "network or name" : "domain name");
         return;
     }
     for (size_t i = 0; i < st->c->judge_count; i++)
@@ -171,7 +170,8 @@ static void set_judge(struct conf__state *st, const struct conf__line *l)
         }
     if (st->c->judge_count == CONF_JUDGE_MAX)
         conf_problem_add(st->problems, l->number, NULL,
-                         "more than %d forwarder, arc-sealer, dnsbl and dnswl lines", CONF_JUDGE_MAX);
+                         "more than %d forwarder, mailing-list, arc-sealer, dnsbl and dnswl lines",
+                         CONF_JUDGE_MAX);
     else
         st->c->judge[st->c->judge_count++] = j;
 }
@@ -303,6 +303,7 @@ const struct conf__setting conf__settings[] = {
     {"hold-remote", "hold-remote REASON", 2, 0, true, set_hold_remote},
     {"limit", "limit NAME VALUE", 3, 3, false, set_limit},
     {"forwarder", "forwarder NETWORK|NAME", 2, 2, false, set_judge},
+    {"mailing-list", "mailing-list NETWORK|NAME", 2, 2, false, set_judge},
     {"arc-sealer", "arc-sealer DOMAIN", 2, 2, false, set_judge},
     {"dnsbl", "dnsbl ZONE", 2, 2, false, set_judge},
     {"dnswl", "dnswl ZONE", 2, 2, false, set_judge},

@@ -163,7 +163,7 @@ static const struct authentication_forwarder *find_forwarder(const struct auth_r
     if (ip_parse(r->client, &client))
         return NULL;
     for (size_t i = 0; i < p->n_forwarders; i++)
-        if (is_forwarder(&p->forwarders[i], &client, confirmed))
+        if ((p->of_list || !p->forwarders[i].lists) && is_forwarder(&p->forwarders[i], &client, confirmed))
             return &p->forwarders[i];
     return NULL;
 }
@@ -238,10 +238,11 @@ static void override(struct words *w, const struct auth_results *r, const struct
     const slice *who;
     if (f) {
         put_slice(w, r->client);
-        put(w, " is a known forwarder (forwarder ");
+        put(w, f->lists ? " is a known mailing list server (mailing-list "
+                        : " is a known forwarder (forwarder ");
         put_slice(w, f->text);
         put(w, ")");
-        out->override = AUTHENTICATION_FORWARDER;
+        out->override = f->lists ? AUTHENTICATION_MAILING_LIST : AUTHENTICATION_FORWARDER;
     } else if (arc_could_help(r)) {
         who = distrusted(r, p);
         put(w, who ? "the ARC chain cannot help: nobody here trusts the sealer "

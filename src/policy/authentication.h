@@ -17,9 +17,10 @@
  *                                     repeated signature alone never decides
  *
  * Overrides, each named in the reasons: a known forwarder (by its network, or by its name when iprev
- * confirmed it); an intact ARC chain all of whose sealers are trusted, by the server or by the domains of all
- * recipients, and whose first set says dmarc=pass (THREATS 24). A List-Id or a passing signature of a list is
- * none: anybody can have those. */
+ * confirmed it); a known mailing list server (likewise), for mail with a List-Id alone; an intact ARC chain
+ * all of whose sealers are trusted, by the server or by the domains of all recipients, and whose first set
+ * says dmarc=pass (THREATS 24). A List-Id or a passing signature of a list from anywhere else is none:
+ * anybody can have those. */
 #ifndef POSTHORN_POLICY_AUTHENTICATION_H
 #define POSTHORN_POLICY_AUTHENTICATION_H
 
@@ -27,14 +28,16 @@
 #include "core/mail/limits.h"
 #include "policy/verdict.h"
 
-/* A known forwarder: a network, or the name of a machine or of the domain above it. */
+/* A known forwarder or mailing list server: a network, or the name of a machine or of the domain above it. */
 struct authentication_forwarder {
+    bool lists; /* only for mail of lists (authentication_policy.of_list); false: for all it sends */
     struct ip ip;
     unsigned bits; /* of the 32 or 128 */
     slice name;    /* not empty: this counts and not the network */
     slice text;    /* as the administrator wrote it */
 };
-/* "192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "lists.example.org". ERR_SYNTAX. Views into text. */
+/* "192.0.2.0/24", "192.0.2.1", "2001:db8::/32", "lists.example.org". ERR_SYNTAX. Views into text;
+ * lists is false. */
 NODISCARD enum err authentication_forwarder_parse(slice text, struct authentication_forwarder *out);
 
 struct authentication_policy {
@@ -46,17 +49,19 @@ struct authentication_policy {
      * or blanks). */
     const slice *rcpt_sealers;
     size_t n_rcpts;
+    bool of_list;       /* examination_of_list() */
     bool rcpts_known;   /* false: rcpt_sealers was not looked up yet */
     bool sends_nothing; /* examination_sends_nothing() */
     bool odd_author;    /* examination_odd_author() */
+    bool dns_works;     /* our DNS answered something, to whomever, since the message came; or is only busy */
 };
 
 /* The numbers travel on channels. */
 enum authentication_override {
-    bool dns_works;     /* our DNS answered something, to whomever, since the message came; or is only busy */
     AUTHENTICATION_NO_OVERRIDE = 0,
     AUTHENTICATION_FORWARDER = 1,
     AUTHENTICATION_ARC = 2,
+    AUTHENTICATION_MAILING_LIST = 3,
 };
 
 struct authentication_applied {

@@ -3,6 +3,7 @@
 #include "core/iprev/iprev.h"
 #include "core/mail/address.h"
 #include "core/mail/fields.h"
+#include "core/mail/header.h"
 #include "core/mail/mailbox.h"
 
 struct examination {
@@ -277,4 +278,10 @@ bool examination_sends_nothing(const struct examination *x)
 bool examination_odd_author(const struct examination *x)
 {
     return x->odd_author;
+}
+
+bool examination_of_list(const struct examination *x)
+{
+    struct header_field f;
+    return header_find(x->ask.header, SLICE("List-Id"), &f);
 }

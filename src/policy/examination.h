@@ -52,5 +52,7 @@ bool examination_sends_nothing(const struct examination *x);
 /* Does From hold an address that cannot be looked at (no usable domain behind its "@", beside other
  * addresses, or too many of them)? Somebody's program may show it as the author. */
 bool examination_odd_author(const struct examination *x);
+/* Does it say that it comes by a mailing list (a List-Id field, RFC 2919)? Anybody can say so. */
+bool examination_of_list(const struct examination *x);
 
 #endif

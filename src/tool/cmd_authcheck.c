@@ -141,14 +141,16 @@ static void authcheck_policy(struct authcheck *c, struct authentication_policy *
                                           .sealers = c->sealers,
                                           .rcpts_known = true,
                                           .sends_nothing = examination_sends_nothing(c->examination),
-                                          .odd_author = examination_odd_author(c->examination)};
+                                          .odd_author = examination_odd_author(c->examination),
+                                          .of_list = examination_of_list(c->examination)};
     for (size_t i = 0; i < conf->judge_count; i++) {
         slice text = slice_str(conf->judge[i].text);
+        bool lists = conf->judge[i].kind == CONF_MAILING_LIST;
         if (conf->judge[i].kind == CONF_ARC_SEALER)
             c->sealers[out->n_sealers++] = text;
-        else if (conf->judge[i].kind == CONF_FORWARDER &&
+        else if ((lists || conf->judge[i].kind == CONF_FORWARDER) &&
                  authentication_forwarder_parse(text, &c->forwarders[out->n_forwarders]) == OK)
-            out->n_forwarders++;
+            c->forwarders[out->n_forwarders++].lists = lists;
     }
 }
 

@@ -201,6 +201,14 @@ class Inbound(unittest.TestCase):
             self.got("forwarded", house=house)
             self.assertIn("127.0.0.1 is a known forwarder (forwarder 127.0.0.0/8)", self.story("forwarded", house))
 
+    def test_mailing_list(self):
+        with House(accounts=["alice"], resolver=self.knot.address, config="mailing-list 127.0.0.0/8\n") as house:
+            self.send("a@strict.test", mail("a@strict.test", "listed", "List-Id: <talk.strict.test>\r\n"), house)
+            self.got("listed", house=house)
+            self.assertIn("127.0.0.1 is a known mailing list server (mailing-list 127.0.0.0/8)", self.story("listed", house))
+            with self.assertRaises(smtplib.SMTPDataError):
+                self.send("a@strict.test", mail("a@strict.test", "unlisted"), house)
+
 
 class Silent(unittest.TestCase):
     def test_mail_is_not_lost_and_not_long_held_up(self):

@@ -51,6 +51,8 @@ static uint8_t inbound_override(const struct job *j, const struct dmarc_result *
     switch (j->applied.override) {
     case AUTHENTICATION_FORWARDER:
         return SEEN_OVERRIDE_FORWARDER;
+    case AUTHENTICATION_MAILING_LIST:
+        return SEEN_OVERRIDE_MAILING_LIST;
     case AUTHENTICATION_ARC:
         return SEEN_OVERRIDE_LOCAL_POLICY;
     case AUTHENTICATION_NO_OVERRIDE:

@@ -239,18 +239,31 @@ static void judge_house_came(void *arg)
 
 /* ---- beginning and end */
 
-static enum err judge_settings(struct judge *judge, struct err_detail *detail)
+static enum err judge_forwarders(struct judge *judge, const char *setting, bool lists,
+                                 struct err_detail *detail)
 {
     slice text;
-    for (size_t i = 0; (text = role_setting(judge->role, "forwarder", i)).n; i++) {
-        if (judge->n_forwarders == JUDGE_FORWARDERS_MAX ||
-            authentication_forwarder_parse(text, &judge->forwarders[judge->n_forwarders])) {
-            err_detail_set(detail, "judge: forwarder %.*s is not understood, or one too many",
+    for (size_t i = 0; (text = role_setting(judge->role, setting, i)).n; i++) {
+        struct authentication_forwarder f;
+        if (judge->n_forwarders == JUDGE_FORWARDERS_MAX || authentication_forwarder_parse(text, &f)) {
+            err_detail_set(detail, "judge: %s %.*s is not understood, or one too many", setting,
                            SLICE_FMT(text));
             return ERR_CONFIG;
         }
-        judge->n_forwarders++;
+        f.lists = lists;
+        judge->forwarders[judge->n_forwarders++] = f;
     }
+    return OK;
+}
+
+static enum err judge_settings(struct judge *judge, struct err_detail *detail)
+{
+    slice text;
+    enum err e = judge_forwarders(judge, "forwarder", false, detail);
+    if (!e)
+        e = judge_forwarders(judge, "mailing-list", true, detail);
+    if (e)
+        return e;
     for (size_t i = 0; (text = role_setting(judge->role, "arc-sealer", i)).n && i < JUDGE_SEALERS_MAX; i++)
         judge->sealers[judge->n_sealers++] = text;
     return OK;

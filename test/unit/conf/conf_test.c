@@ -256,8 +256,11 @@ static void judge_side(void **state)
 {
     (void)state;
     assert_true(parse(LEAST "forwarder 192.0.2.0/24\nforwarder Lists.Example.org\nforwarder 2001:db8::/32\n"
-                            "arc-sealer example.net\ndnsbl zen.spamhaus.org\ndnswl list.dnswl.org\n"));
-    assert_int_equal(c.judge_count, 6);
+                            "arc-sealer example.net\ndnsbl zen.spamhaus.org\ndnswl list.dnswl.org\n"
+                            "mailing-list lists.example.org\nmailing-list 192.0.2.7\n"));
+    assert_int_equal(c.judge_count, 8);
+    assert_int_equal(c.judge[6].kind, CONF_MAILING_LIST);
+    assert_string_equal(c.judge[7].text, "192.0.2.7");
     assert_int_equal(c.judge[1].kind, CONF_FORWARDER);
     assert_string_equal(c.judge[0].text, "192.0.2.0/24");
     assert_string_equal(c.judge[1].text, "lists.example.org");
@@ -266,6 +269,7 @@ static void judge_side(void **state)
     assert_false(parse(LEAST "forwarder 192.0.2.0/33\n"));
     assert_non_null(strstr(problems.at[0].text, "no network or name"));
     assert_false(parse(LEAST "forwarder localhost\n"));
+    assert_false(parse(LEAST "mailing-list localhost\n"));
     assert_false(parse(LEAST "dnsbl 192.0.2.0/24\n"));
     assert_false(parse(LEAST "arc-sealer a.org\narc-sealer A.org\n"));
     assert_non_null(strstr(problems.at[0].text, "there already"));

@@ -172,6 +172,26 @@ static void test_forwarders(void **state)
     assert_int_equal(v.action, VERDICT_REJECT);
 }
 
+/* A list's server is believed about mail of lists, and about nothing else. */
+static void test_mailing_lists(void **state)
+{
+    struct auth_results r = failed(DMARC_POLICY_REJECT);
+    struct authentication_forwarder f = forwarder("lists.example");
+    struct authentication_policy p = {.forwarders = &f, .n_forwarders = 1, .rcpts_known = true};
+    (void)state;
+    f.lists = true;
+    decide(&r, &p);
+    assert_int_equal(v.action, VERDICT_REJECT);
+    p.of_list = true;
+    decide(&r, &p);
+    assert_int_equal(v.action, VERDICT_ACCEPT);
+    assert_int_equal(applied.override, AUTHENTICATION_MAILING_LIST);
+    assert_true(told("192.0.2.7 is a known mailing list server (mailing-list lists.example)"));
+    r.iprev.result = AUTH_FAIL;
+    decide(&r, &p);
+    assert_int_equal(v.action, VERDICT_REJECT);
+}
+
 static void test_forwarder_syntax(void **state)
 {
     static const char *const bad[] = {"",    "192.0.2.0/33", "192.0.2.0/0", "::/129",
@@ -281,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_earlier_refusal_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dns_trouble, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forwarders, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mailing_lists, setup, teardown),
         cmocka_unit_test_setup_teardown(test_forwarder_syntax, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arc, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spf_alone_decides_nothing, setup, teardown),
