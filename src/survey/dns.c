@@ -207,17 +207,26 @@ static socklen_t ask_address(const struct ip *ip, uint16_t port, struct sockaddr
     return sizeof *v6;
 }
 
-static enum err ask_udp(struct ask *a)
+enum err survey_dns_socket(const struct ip *ip, uint16_t port, int *out_fd)
 {
     struct sockaddr_storage to;
-    socklen_t n = ask_address(&a->server, a->port, &to);
+    socklen_t n = ask_address(ip, port, &to);
+    int fd CLEANUP(fd_done) = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&to, n) < 0)
+        return ERR_CONNECT;
+    *out_fd = fd_take(&fd);
+    return OK;
+}
+
+static enum err ask_udp(struct ask *a)
+{
     struct buf b CLEANUP(buf_done) = {.max = 600};
     size_t sent = 0;
     ask_query(a, &b);
     if (a->fd < 0) {
-        a->fd = socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (a->fd < 0 || connect(a->fd, (const struct sockaddr *)&to, n) < 0)
-            return ERR_CONNECT;
+        enum err e = survey_dns_socket(&a->server, a->port, &a->fd);
+        if (e)
+            return e;
         if (loop_io_init(a->loop, &a->io, a->fd, LOOP_READ, ask_udp_ready, a))
             return ERR_BUSY;
     }

@@ -34,6 +34,9 @@ NODISCARD enum err survey_dns_read(slice message, uint16_t asked_id, const struc
 /* reply is NULL unless e is OK; it lives until the callback returns. ERR_TIMEOUT, ERR_CONNECT, ERR_SYNTAX. */
 typedef void (*survey_dns_fn)(void *arg, enum err e, const struct survey_dns_reply *reply);
 
+/* A UDP socket connected to the address. ERR_CONNECT: there is no way to it from this machine. */
+NODISCARD enum err survey_dns_socket(const struct ip *ip, uint16_t port, int *out_fd);
+
 /* recurse: sets RD, for a resolver. fn is called exactly once, never before this returns. */
 void survey_dns_ask(struct loop *loop, const struct ip *server, uint16_t port, const struct dns_name *name,
                     uint16_t type, bool recurse, survey_dns_fn fn, void *arg);

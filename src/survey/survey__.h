@@ -31,6 +31,7 @@ struct survey {
     struct dns_table finding;    /* questions to find the servers */
     struct dns_table dns;        /* the examination's */
     size_t open;                 /* things under way */
+    bool v4, v6;                 /* this machine has a way to such addresses */
     size_t answered, unanswered; /* questions to the recursive resolver */
     struct survey_zone *zones;
     size_t n_zones;

@@ -29,25 +29,39 @@ static const struct dns_answer *zone_apex(struct survey *s, slice name, slice *o
     }
 }
 
-/* One address of a server, or none. False: not known yet. */
-static bool server_address(struct survey *s, const struct dns_name *name, struct ip *out)
+/* The first address of an answer that may be asked. */
+static bool answer_address(const struct survey *s, const struct dns_answer *a,
+                           enum err (*read)(slice rdata, struct ip *out), struct ip *out)
+{
+    struct ip ip;
+    for (size_t i = 0; i < a->n; i++)
+        if (read(a->rdata[i], &ip) == OK && survey_allowed(s, &ip)) {
+            *out = ip;
+            return true;
+        }
+    return false;
+}
+
+/* One address of a server that this machine has a way to, or none; *out_no_way: it has others only. False:
+ * not known yet. */
+static bool server_address(struct survey *s, const struct dns_name *name, struct ip *out, bool *out_no_way)
 {
     const struct dns_answer *v4 = dns_table_get(&s->finding, dns_name_view(name), DNS_A);
     const struct dns_answer *v6 = dns_table_get(&s->finding, dns_name_view(name), DNS_AAAA);
-    struct ip ip;
+    struct ip ip4, ip6;
+    bool has4, has6;
     *out = (struct ip){{0}};
+    *out_no_way = false;
     if (!v4 || !v6)
         return false;
-    for (size_t i = 0; i < v4->n; i++)
-        if (dns_rr_a(v4->rdata[i], &ip) == OK && survey_allowed(s, &ip)) {
-            *out = ip;
-            return true;
-        }
-    for (size_t i = 0; i < v6->n; i++)
-        if (dns_rr_aaaa(v6->rdata[i], &ip) == OK && survey_allowed(s, &ip)) {
-            *out = ip;
-            return true;
-        }
+    has4 = answer_address(s, v4, dns_rr_a, &ip4);
+    has6 = answer_address(s, v6, dns_rr_aaaa, &ip6);
+    if (has4 && s->v4)
+        *out = ip4;
+    else if (has6 && s->v6)
+        *out = ip6;
+    else
+        *out_no_way = has4 || has6;
     return true;
 }
 
@@ -61,7 +75,7 @@ static bool zone_servers(struct survey_zone *z, const struct dns_answer *ns)
         if (dns_rr_name(ns->rdata[i], &name))
             continue;
         *f = (struct facts_server){.err = ERR_TIMEOUT};
-        all &= server_address(z->survey, &name, &f->ip);
+        all &= server_address(z->survey, &name, &f->ip, &f->no_way);
         if (!arena_dup(&z->survey->arena, dns_name_view(&name), &f->name))
             z->survey->failed = true;
         z->n_servers++;
@@ -80,9 +94,10 @@ static bool zone_parents(struct survey_zone *z, slice apex)
     for (size_t i = 0; i < ns->n && z->n_parents < ARRAY_LEN(z->parents); i++) {
         struct dns_name name;
         struct ip ip;
+        bool no_way;
         if (dns_rr_name(ns->rdata[i], &name))
             continue;
-        all &= server_address(z->survey, &name, &ip);
+        all &= server_address(z->survey, &name, &ip, &no_way);
         if (!ip_is_none(&ip))
             z->parents[z->n_parents++] = ip;
     }

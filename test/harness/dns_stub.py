@@ -27,6 +27,9 @@ class Server:
     silent = False    # no answer at all
     zone = None       # its own records instead of the common ones
     serial = None
+    junk = False      # bytes that are no answer
+    cut = False       # over UDP nothing but "ask again over TCP"
+    slow = 0          # seconds before an answer
 
 
 class DnsStub:
@@ -136,18 +139,32 @@ class DnsStub:
         while self.running:
             try:
                 data, peer = s.recvfrom(4096)
-                r = self._answer(dns.message.from_wire(data), address)
+                query = dns.message.from_wire(data)
+                r = self._answer(query, address)
+                how = self.servers[address] if not query.flags & dns.flags.RD else Server()
                 if r:
                     wire = r.to_wire(max_size=65535)
-                    if len(wire) > 1232:  # as a server that avoids fragments
+                    if len(wire) > 1232 or how.cut:  # as a server that avoids fragments
                         r.answer.clear()
                         r.flags |= dns.flags.TC
                         wire = r.to_wire()
-                    s.sendto(wire, peer)
+                    if how.junk:
+                        wire = data[:2] + b"\x84\x00" + b"\xff" * 300
+                    if how.slow:
+                        threading.Timer(how.slow, self._send, (s, wire, peer)).start()
+                    else:
+                        s.sendto(wire, peer)
             except OSError:
                 return
             except Exception as e:  # a question that dnspython does not take gets no answer
                 print("dns stub:", e, flush=True)
+
+    @staticmethod
+    def _send(s, wire, peer):
+        try:
+            s.sendto(wire, peer)
+        except OSError:
+            pass  # the test is over
 
     def _tcp(self, s, address):
         while self.running:

@@ -4,6 +4,7 @@ right zone gives none. Then: one alert for each change in a real mailbox; the pr
 that failed; certificates as a stranger sees them; a server that is down; a machine before the server is set up."""
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -11,7 +12,7 @@ import threading
 import unittest
 
 from harness.dns_stub import DnsStub, Server
-from harness.house import House, free_port, is_root, wait_for
+from harness.house import BUILD, ROOT, House, free_port, is_root, wait_for
 
 ZONE = """{d} SOA ns1.{d} h.{d} 7 3600 600 86400 300
 {d} NS ns1.{d}
@@ -109,6 +110,16 @@ def findings(house, *args, status=None):
     if status is not None:
         assert r.returncode == status, (r.returncode, r.stdout, r.stderr)
     return value["findings"]
+
+
+def has_way(address):
+    """Does the kernel know a route to it? Nothing is sent."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect((address, 53))
+            return True
+        except OSError:
+            return False
 
 
 # name; what is taken out of the zone (words of a line), what is put in; the finding, words of its sentence
@@ -229,6 +240,29 @@ class Broken(unittest.TestCase):
     def test_a_silent_server(self):
         self.stub.servers["127.0.0.2"].silent = True
         self.expect("server-lame", "does not answer", self.look(status=1))
+
+    def test_a_slow_server_is_waited_for(self):
+        self.stub.servers["127.0.0.2"].slow = 0.7
+        self.assertEqual(self.look(status=0), [])
+
+    def test_answers_that_are_cut_are_fetched_whole(self):
+        for s in self.stub.servers.values():
+            s.cut = True
+        self.assertEqual(self.look(status=0), [])
+
+    def test_a_server_that_sends_junk(self):
+        self.stub.servers["127.0.0.2"].junk = True
+        f = self.expect("server-lame", "does not answer", self.look(status=1))
+        self.assertIn("ns2.demo.test", f["what"])
+
+    def test_a_hundred_mx(self):
+        self.stub.load("\n".join(self.good + [f"demo.test MX {20 + i} mx{i}.other.test\nmx{i}.other.test A 127.0.0.99" for i in range(100)]))
+        self.expect("mx-also", "beside this one", self.look(status=2))  # and "mx" in SPF may lead to ten names only
+
+    @unittest.skipIf(has_way("2001:500:2::c"), "this machine has a way to IPv6")
+    def test_a_server_with_the_other_kind_of_address_only(self):
+        self.stub.load("\n".join(self.good + ["demo.test NS ns3.demo.test", "ns3.demo.test AAAA 2001:db8::53"]))
+        self.assertEqual(self.look(status=0), [])
 
     def test_servers_that_disagree(self):
         self.stub.servers["127.0.0.2"].zone = DnsStub.parse(
@@ -610,6 +644,44 @@ class Down(unittest.TestCase):
         self.assertIn("spf-missing", [f["id"] for f in found])  # the DNS is looked at all the same
         self.assertIn("port25-in", [f["id"] for f in found])
 
+    def greeted(self, greeting):
+        """What doctor prints and finds when this greets at port 25."""
+        listener = socket.create_server(("127.0.0.1", self.house.port["smtp"]))
+        stop = threading.Event()
+
+        def serve():
+            listener.settimeout(0.1)
+            while not stop.is_set():
+                try:
+                    c, _ = listener.accept()
+                except OSError:
+                    continue
+                with c:
+                    c.settimeout(5)
+                    try:
+                        c.sendall(greeting)
+                        c.recv(100)
+                    except OSError:
+                        pass
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            found = [f for f in findings(self.house) if f["subject"].startswith("smtp ")]
+            return found, self.house.tool("doctor", check=False, timeout=120).stdout
+        finally:
+            stop.set()
+            thread.join()
+            listener.close()
+
+    def test_hostile_greetings(self):
+        for greeting in (b"220 " + b"x" * (1 << 20), b"220-\r\n" * 5000, b"\xff\x00\x1b[2J" * 300 + b"\r\n",
+                         b"220 \x1b]0;owned\x07\rERROR: fake\xe2\x80\xa8[mx-missing]\r\n"):
+            found, text = self.greeted(greeting)
+            self.assertTrue([f for f in found if f["id"] in ("greeting-other", "port25-in")], (greeting[:40], found))
+            self.assertFalse([c for c in text if c != "\n" and (ord(c) < 32 or ord(c) in (127, 0x2028))], greeting[:40])
+            self.assertFalse([l for l in text.splitlines() if l.startswith("ERROR: fake")])
+            self.assertLess(len(json.dumps(found)), 20000)
+
     def test_certificates(self):
         issue(self.folder, "good", "mail.demo.test", issuer="middle")
         self.assertEqual(self.see("good", ["good", "middle"]), [])
@@ -626,6 +698,30 @@ class Down(unittest.TestCase):
         issue(self.folder, "old", "mail.demo.test", issuer="ca", days="-1")
         found = self.see("old")
         self.assertEqual([f["id"] for f in found], ["certificate-expired"])
+
+
+class Commands(unittest.TestCase):
+    """What doctor tells people to type exists."""
+
+    def test_each_command_is_one(self):
+        def usage(*args):
+            r = subprocess.run([os.path.join(BUILD, "posthorn"), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, timeout=60)
+            return r.stdout
+        commands = set(re.findall(r"^  posthorn ([a-z]+)(?: ([a-z]+)\b)?", usage("--help"), re.M))
+        self.assertIn(("doctor", ""), commands)
+        said = set()
+        for folder in ("src/policy/doctor", "src/proc/doctor"):
+            for name in os.listdir(os.path.join(ROOT, folder)):
+                if name.endswith((".c", ".h")):
+                    with open(os.path.join(ROOT, folder, name)) as f:
+                        text = re.sub(r'"\s*\n\s*"', "", f.read())
+                    said |= set(re.findall(r"(?<![-a-z/.])posthorn ([a-z]+)(?: ([a-z]+))?((?: --[a-z-]+)*)", text))
+        self.assertGreater(len(said), 8)
+        for word, second, options in sorted(said):
+            self.assertTrue((word, "") in commands or (word, second) in commands, f"posthorn {word} {second}")
+            for option in options.split():
+                self.assertIn(option, usage(word, "--help"))
 
 
 class Before(unittest.TestCase):

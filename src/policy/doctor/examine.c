@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define QUOTE_MAX 4096
+
 const char *facts_service_name(enum facts_service s)
 {
     static const char *const names[] = {"smtp", "submission", "submissions", "imaps"};
@@ -63,6 +65,17 @@ slice examine_keep(struct examine *x, slice s)
     if (!arena_dup(x->arena, s, &out))
         x->failed = true;
     return out;
+}
+
+slice examine_quote(struct examine *x, slice s)
+{
+    struct buf b CLEANUP(buf_done) = {.max = 3 * QUOTE_MAX};
+    for (size_t i = 0; i < s.n && i < QUOTE_MAX; i++)
+        if (s.p[i] == '\n')
+            buf_str(&b, "\xe2\x90\x8a"); /* U+240A, the picture of a line feed */
+        else
+            buf_byte(&b, s.p[i]);
+    return examine_keep(x, buf_view(&b));
 }
 
 static slice examine_vtext(struct examine *x, const char *format, va_list ap) FORMAT(2, 0);
@@ -263,8 +276,10 @@ static void before_today(struct examine *x, slice domain)
         if (dns_plan_txt_is(txt->rdata[i], SLICE("v=spf1")))
             examine_found(
                 x, FINDING_TODAY, examine_text(x, "SPF of %.*s", SLICE_FMT(domain)),
-                SLICE("Keep what others still send by: posthorn domain set DOMAIN spf-include NAMES"), text,
-                "%.*s has an SPF record today; it will be replaced.", SLICE_FMT(domain));
+                examine_text(x, "Keep what others still send by:\nposthorn domain set %.*s spf-include NAMES",
+                             SLICE_FMT(domain)),
+                examine_quote(x, text), "%.*s has an SPF record today; it will be replaced.",
+                SLICE_FMT(domain));
     }
 }
 

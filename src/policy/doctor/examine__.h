@@ -26,6 +26,9 @@ struct finding *examine_found(struct examine *x, enum finding_kind kind, slice s
 /* Text in the arena. */
 slice examine_text(struct examine *x, const char *format, ...) FORMAT(2, 3);
 slice examine_keep(struct examine *x, slice s);
+/* Text from outside, for evidence: on one line, line ends as a sign. So that nobody's record, greeting or
+ * certificate adds lines to what we say. */
+slice examine_quote(struct examine *x, slice s);
 /* "prefix.name" */
 slice examine_name(struct examine *x, const char *prefix, slice name);
 /* A line of a zone file, for a mend. */

@@ -33,7 +33,7 @@ static slice txt_lines(struct examine *x, const struct txt_set *t)
     for (size_t i = 0; i < t->n && i < 8; i++) {
         if (i)
             buf_byte(&b, '\n');
-        buf_append(&b, t->text[i]);
+        buf_append(&b, examine_quote(x, t->text[i]));
     }
     return examine_keep(x, buf_view(&b));
 }
@@ -178,11 +178,11 @@ static void dkim_first_difference(struct examine *x, slice name, slice have, sli
     while (at < have.n && at < want.n && have.p[at] == want.p[at])
         at++;
     if (at == have.n)
-        examine_found(x, FINDING_DKIM_DIFFERENT, name, mend, have,
+        examine_found(x, FINDING_DKIM_DIFFERENT, name, mend, examine_quote(x, have),
                       "The DKIM record %.*s ends after %zu of %zu characters.", SLICE_FMT(name), have.n,
                       want.n);
     else
-        examine_found(x, FINDING_DKIM_DIFFERENT, name, mend, have,
+        examine_found(x, FINDING_DKIM_DIFFERENT, name, mend, examine_quote(x, have),
                       "The DKIM record %.*s differs from our key at character %zu: there is \"%.*s\" where "
                       "\"%.*s\" should be.",
                       SLICE_FMT(name), at + 1, SLICE_FMT(slice_sub(have, at, at + 8)),
@@ -197,7 +197,7 @@ static void dkim_compare(struct examine *x, slice name, slice have_text, slice w
     if (slice_eq(squeezed, dkim_squeezed(x, want_text, false)))
         return;
     if (slice_eq(dkim_squeezed(x, have_text, true), dkim_squeezed(x, want_text, true))) {
-        examine_found(x, FINDING_DKIM_SPLIT, name, mend, have_text,
+        examine_found(x, FINDING_DKIM_SPLIT, name, mend, examine_quote(x, have_text),
                       "The quotes that should only divide the DKIM record %.*s became part of its text.",
                       SLICE_FMT(name));
         return;
@@ -209,13 +209,13 @@ static void dkim_compare(struct examine *x, slice name, slice have_text, slice w
         want_p = tag_list_find(&want, SLICE("p"));
         slice type = k ? *k : SLICE("rsa"), want_type = want_k ? *want_k : SLICE("rsa");
         if (p && p->n == 0) {
-            examine_found(x, FINDING_DKIM_REVOKED, name, mend, have_text,
+            examine_found(x, FINDING_DKIM_REVOKED, name, mend, examine_quote(x, have_text),
                           "The DKIM record %.*s has an empty p=: the key counts as revoked.",
                           SLICE_FMT(name));
             return;
         }
         if (!slice_eq(type, want_type)) {
-            examine_found(x, FINDING_DKIM_TYPE, name, mend, have_text,
+            examine_found(x, FINDING_DKIM_TYPE, name, mend, examine_quote(x, have_text),
                           "The DKIM record %.*s says that the key is of type %.*s; it is %.*s.",
                           SLICE_FMT(name), SLICE_FMT(slice_sub(type, 0, 32)), SLICE_FMT(want_type));
             return;
@@ -310,6 +310,8 @@ void examine_dkim(struct examine *x, const struct setup_domain *d)
 
 /* ---- DMARC */
 
+#define DMARC_STEPS 8 /* names above that are looked at, RFC 9989 §4.10 */
+
 static int dmarc_strength(slice p)
 {
     return slice_eq_nocase(p, SLICE("reject"))       ? 2
@@ -354,7 +356,8 @@ static void dmarc_permissions(struct examine *x, const struct setup_domain *d, s
         if (txt_find(x, name, SLICE("v=DMARC1"), &set) && set.n == 0)
             examine_found(x, FINDING_DMARC_PERMISSION,
                           examine_text(x, "%.*s to %.*s", SLICE_FMT(d->name), SLICE_FMT(to)),
-                          examine_text(x, "%.*s. 3600 IN TXT \"v=DMARC1\"", SLICE_FMT(name)), uri,
+                          examine_text(x, "%.*s. 3600 IN TXT \"v=DMARC1\"", SLICE_FMT(name)),
+                          examine_quote(x, uri),
                           "Reports on %.*s go to %.*s, which does not say that it wants them.",
                           SLICE_FMT(d->name), SLICE_FMT(to));
     }
@@ -370,22 +373,68 @@ static void dmarc_record(struct examine *x, const struct setup_domain *d, slice 
         v = tag_list_find(&tags, SLICE("v"));
     p = v ? tag_list_find(&tags, SLICE("p")) : NULL;
     if (!v || !slice_eq(*v, SLICE("DMARC1")) || (p && dmarc_strength(*p) < 0)) {
-        examine_found(x, FINDING_DMARC_SYNTAX, d->name, mend, text,
+        examine_found(x, FINDING_DMARC_SYNTAX, d->name, mend, examine_quote(x, text),
                       "The DMARC record of %.*s is written wrongly%s.", SLICE_FMT(d->name),
                       p && dmarc_strength(*p) < 0 ? ": p= is none of none, quarantine, reject" : "");
         return;
     }
     /* without p= the policy is none, RFC 9989 §4.7 */
     if ((p ? dmarc_strength(*p) : 0) < dmarc_strength(want))
-        examine_found(x, FINDING_DMARC_WEAKER, d->name, mend, text,
+        examine_found(x, FINDING_DMARC_WEAKER, d->name, mend, examine_quote(x, text),
                       "The DMARC policy of %.*s is %.*s in the DNS; %.*s was set.", SLICE_FMT(d->name),
                       SLICE_FMT(p ? *p : SLICE("none")), SLICE_FMT(want));
     rua = tag_list_find(&tags, SLICE("rua"));
     if (rua)
         dmarc_permissions(x, d, *rua, &ours);
     if (!ours)
-        examine_found(x, FINDING_DMARC_NO_REPORTS, d->name, mend, text,
+        examine_found(x, FINDING_DMARC_NO_REPORTS, d->name, mend, examine_quote(x, text),
                       "Reports on mail in the name of %.*s do not come to this server.", SLICE_FMT(d->name));
+}
+
+/* The record of a domain above that counts for one without its own (RFC 9989 §4.10): the nearest; both empty:
+ * there is none. False: it is not known. */
+static bool dmarc_inherited(struct examine *x, const struct setup_domain *d, slice *out_domain,
+                            slice *out_text)
+{
+    slice above = slice_from(d->name, slice_index(d->name, '.') + 1);
+    struct txt_set set;
+    *out_domain = *out_text = (slice){0};
+    for (unsigned steps = 0; slice_has(above, '.') && steps < DMARC_STEPS; steps++) {
+        if (!txt_find(x, examine_name(x, "_dmarc", above), SLICE("v=DMARC1"), &set))
+            return false;
+        if (set.n == 1) {
+            *out_domain = above;
+            *out_text = set.text[0];
+            return true;
+        }
+        above = slice_from(above, slice_index(above, '.') + 1);
+    }
+    return true;
+}
+
+/* There is no record of its own. */
+static void dmarc_none(struct examine *x, const struct setup_domain *d, slice mend)
+{
+    slice above, text, want = d->in.dmarc.n ? d->in.dmarc : SLICE("none");
+    struct tag_list tags;
+    const slice *p;
+    if (!dmarc_inherited(x, d, &above, &text))
+        return;
+    if (!above.n) {
+        examine_found(x, FINDING_DMARC_MISSING, d->name, mend, (slice){0}, "%.*s has no DMARC record.",
+                      SLICE_FMT(d->name));
+        return;
+    }
+    if (tag_list_parse(text, &tags))
+        return; /* whoever keeps that domain has to mend it */
+    p = tag_list_find(&tags, SLICE("sp"));
+    if (!p)
+        p = tag_list_find(&tags, SLICE("p"));
+    if ((p ? dmarc_strength(*p) : 0) < dmarc_strength(want))
+        examine_found(x, FINDING_DMARC_WEAKER, d->name, mend, examine_quote(x, text),
+                      "The DMARC policy of %.*s is %.*s, by the record of %.*s; %.*s was set.",
+                      SLICE_FMT(d->name), SLICE_FMT(p ? slice_sub(*p, 0, 32) : SLICE("none")),
+                      SLICE_FMT(above), SLICE_FMT(want));
 }
 
 void examine_dmarc(struct examine *x, const struct setup_domain *d)
@@ -402,8 +451,7 @@ void examine_dmarc(struct examine *x, const struct setup_domain *d)
                       "The record at %.*s does not begin with v=DMARC1, so it counts for nothing.",
                       SLICE_FMT(name));
     else if (set.n == 0)
-        examine_found(x, FINDING_DMARC_MISSING, d->name, mend, (slice){0}, "%.*s has no DMARC record.",
-                      SLICE_FMT(d->name));
+        dmarc_none(x, d, mend);
     else if (set.n > 1)
         examine_found(x, FINDING_DMARC_TWO, d->name, mend, txt_lines(x, &set), "%.*s has %zu DMARC records.",
                       SLICE_FMT(d->name), set.n);

@@ -6,14 +6,16 @@
 
 static void zone_servers(struct examine *x, const struct facts_zone *z)
 {
-    size_t good = 0;
-    for (size_t i = 0; i < z->n_servers; i++)
+    size_t good = 0, unseen = 0;
+    for (size_t i = 0; i < z->n_servers; i++) {
         good += z->servers[i].err == OK && z->servers[i].authoritative;
+        unseen += z->servers[i].no_way;
+    }
     for (size_t i = 0; i < z->n_servers; i++) {
         const struct facts_server *s = &z->servers[i];
         slice who = examine_text(x, "%.*s [%.*s]", SLICE_FMT(s->name),
                                  SLICE_FMT(ip_is_none(&s->ip) ? SLICE("no address") : examine_ip(x, &s->ip)));
-        if (s->err == OK && s->authoritative)
+        if (s->no_way || (s->err == OK && s->authoritative))
             continue;
         examine_found(
             x, FINDING_SERVER_LAME, examine_text(x, "%.*s at %.*s", SLICE_FMT(z->apex), SLICE_FMT(who)),
@@ -24,7 +26,7 @@ static void zone_servers(struct examine *x, const struct facts_zone *z)
                                  : "does not answer",
             SLICE_FMT(z->apex));
     }
-    if (!good && z->n_servers)
+    if (!good && !unseen && z->n_servers)
         examine_found(x, FINDING_SERVERS_NONE, z->apex,
                       SLICE("Start the name servers, or name others at the registry."), (slice){0},
                       "None of the %zu name servers of %.*s answers for it.", z->n_servers,
@@ -90,6 +92,8 @@ void examine_zone(struct examine *x, const struct setup_domain *d)
 
 /* ---- MX */
 
+#define MX_LOOKED_AT 16 /* records of a domain; each costs three questions */
+
 static slice mx_mend(struct examine *x, const struct setup_domain *d)
 {
     const struct dns_plan_record *r = examine_plan(d, DNS_PLAN_MX, NULL);
@@ -135,7 +139,7 @@ static bool mx_other(struct examine *x, const struct setup_domain *d, const stru
 void examine_mx(struct examine *x, const struct setup_domain *d)
 {
     const struct dns_answer *a = examine_known(x, d->name, DNS_MX);
-    size_t ours = 0, others = 0, known = 0;
+    size_t ours = 0, others = 0, known = 0, n;
     slice seen, mend = mx_mend(x, d);
     if (!a)
         return;
@@ -145,11 +149,15 @@ void examine_mx(struct examine *x, const struct setup_domain *d)
         return;
     }
     seen = examine_answer(x, DNS_MX, a);
-    for (size_t i = 0; i < a->n; i++) {
+    n = size_min(a->n, MX_LOOKED_AT);
+    for (size_t i = 0; i < n; i++) {
         struct dns_mx mx;
         bool sure = true, here;
-        if (dns_rr_mx(a->rdata[i], &mx))
+        if (dns_rr_mx(a->rdata[i], &mx)) { /* a name that is none of a host */
+            others++;
+            known++;
             continue;
+        }
         if (mx.host.n == 0) {
             examine_found(x, FINDING_MX_NULL, d->name, mend, seen,
                           "%.*s has a null MX: it says that it takes no mail at all.", SLICE_FMT(d->name));
@@ -160,7 +168,7 @@ void examine_mx(struct examine *x, const struct setup_domain *d)
         others += !here && sure;
         known += sure;
     }
-    if (known < a->n)
+    if (known < n)
         return;
     if (!ours)
         examine_found(x, FINDING_MX_ELSEWHERE, d->name, mend, seen,

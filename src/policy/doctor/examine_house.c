@@ -72,7 +72,8 @@ static void port_certificate(struct examine *x, size_t at)
         SLICE("Get a certificate for the host name with its whole chain and write both files into the "
               "configuration (tls CERTIFICATE KEY), then start the server anew.");
     slice names =
-        c->names.n ? examine_text(x, "names: %.*s", SLICE_FMT(slice_sub(c->names, 0, 1000))) : (slice){0};
+        c->names.n ? examine_text(x, "names: %.*s", SLICE_FMT(examine_quote(x, slice_sub(c->names, 0, 1000))))
+                   : (slice){0};
     if (c->not_after < x->facts->now)
         examine_found(x, FINDING_CERT_EXPIRED, subject, renew, (slice){0},
                       "The certificate at %.*s expired on %.*s.", SLICE_FMT(ports),
@@ -141,8 +142,8 @@ static void port_one(struct examine *x, const struct facts_port *p)
         examine_found(x, FINDING_GREETING, subject,
                       SLICE("See what listens there and what stands before it (a provider's filter, port "
                             "forwarding)."),
-                      p->greeting, "What answers at %.*s does not call itself %.*s.", SLICE_FMT(subject),
-                      SLICE_FMT(x->setup->hostname));
+                      examine_quote(x, p->greeting), "What answers at %.*s does not call itself %.*s.",
+                      SLICE_FMT(subject), SLICE_FMT(x->setup->hostname));
     if (!p->starttls)
         examine_found(
             x, FINDING_STARTTLS_MISSING, subject,
@@ -152,8 +153,8 @@ static void port_one(struct examine *x, const struct facts_port *p)
             (slice){0}, "STARTTLS is not offered at %.*s.", SLICE_FMT(subject));
     else if (!p->tls)
         examine_found(x, FINDING_TLS_FAILED, subject,
-                      SLICE("See the log of edge and keys: posthorn trace, journal of the system."),
-                      p->tls_error, "TLS at %.*s fails.", SLICE_FMT(subject));
+                      SLICE("posthorn status\n(are edge and keys ready? the log of the server says more)"),
+                      examine_quote(x, p->tls_error), "TLS at %.*s fails.", SLICE_FMT(subject));
 }
 
 void examine_ports(struct examine *x)
@@ -165,12 +166,15 @@ void examine_ports(struct examine *x)
 
 /* ---- TLSA */
 
-static bool tlsa_matches(const struct dns_answer *a, const uint8_t spki[32])
+/* Records that name a CA (2), a whole certificate (selector 0) or another digest may match as well: what they
+ * say cannot be seen from here, so with one of them nothing is concluded (RFC 7672 §3.1). */
+static bool tlsa_may_match(const struct dns_answer *a, const uint8_t spki[32])
 {
     for (size_t i = 0; i < a->n; i++) {
         struct dns_tlsa t;
-        if (dns_rr_tlsa(a->rdata[i], &t) == OK && t.selector == 1 && t.matching == 1 && t.data.n == 32 &&
-            memcmp(t.data.p, spki, 32) == 0)
+        if (dns_rr_tlsa(a->rdata[i], &t) == OK &&
+            (t.usage == 2 || (t.usage == 3 && (t.selector != 1 || t.matching != 1)) ||
+             (t.usage == 3 && t.data.n == 32 && memcmp(t.data.p, spki, 32) == 0)))
             return true;
     }
     return false;
@@ -178,12 +182,14 @@ static bool tlsa_matches(const struct dns_answer *a, const uint8_t spki[32])
 
 void examine_tlsa(struct examine *x, const struct setup_domain *d)
 {
-    slice name = examine_name(x, "_25._tcp", x->setup->hostname), mend = {0};
+    slice name = examine_name(x, "_25._tcp", x->setup->hostname), mend;
     const struct dns_answer *a = examine_known(x, name, DNS_TLSA);
     const struct dns_plan_record *r = NULL;
-    while ((r = examine_plan(d, DNS_PLAN_TLSA, r)))
+    struct buf b CLEANUP(buf_done) = {.max = 8192};
+    while ((r = examine_plan(d, DNS_PLAN_TLSA, r))) /* one a certificate */
         if (slice_eq(dns_name_view(&r->name), name))
-            mend = examine_record(x, r);
+            buf_print(&b, "%s%.*s", b.n ? "\n" : "", SLICE_FMT(examine_record(x, r)));
+    mend = examine_keep(x, buf_view(&b));
     if (!a)
         return;
     if (a->n == 0) {
@@ -201,8 +207,11 @@ void examine_tlsa(struct examine *x, const struct setup_domain *d)
             examine_answer(x, DNS_TLSA, a), "%.*s is not protected by DNSSEC.", SLICE_FMT(name));
     for (size_t i = 0; i < x->facts->n_ports; i++) {
         const struct facts_port *p = &x->facts->ports[i];
-        if (p->service == FACTS_SMTP && p->certificate.seen && !tlsa_matches(a, p->certificate.spki_sha256)) {
-            examine_found(x, FINDING_TLSA_MISMATCH, name, mend, examine_answer(x, DNS_TLSA, a),
+        if (p->service == FACTS_SMTP && p->certificate.seen &&
+            !tlsa_may_match(a, p->certificate.spki_sha256)) {
+            examine_found(x, FINDING_TLSA_MISMATCH, name,
+                          mend.n ? mend : SLICE("Take the TLSA record out until the right one is known."),
+                          examine_answer(x, DNS_TLSA, a),
                           "No TLSA record at %.*s matches the key of the certificate in use.",
                           SLICE_FMT(name));
             return;
@@ -246,7 +255,7 @@ static void house_before(struct examine *x)
                              "ss -ltnp 'sport = :%u'\n(names the program; stop it: a mail server that "
                              "came with the system, mostly)",
                              b->port),
-                b->why, "Port %u is in use by another program.", b->port);
+                examine_quote(x, b->why), "Port %u is in use by another program.", b->port);
     }
     if (f->memory_bytes && f->memory_bytes < MEMORY_MIN)
         examine_found(x, FINDING_MEMORY_SMALL, SLICE("memory"),
@@ -295,7 +304,8 @@ void examine_house(struct examine *x)
             SLICE(
                 "posthorn queue list\nposthorn status (are accounts and account ready?)\n(is the disk full? "
                 "is an account over its quota?)"),
-            f->unstored_why, "Mail for %u recipient(s) here waits, because their accounts could not take it.",
+            examine_quote(x, f->unstored_why),
+            "Mail for %u recipient(s) here waits, because their accounts could not take it.",
             (unsigned)f->unstored);
     if (f->dns_silent)
         examine_found(
@@ -342,7 +352,7 @@ static void probe_came_back(struct examine *x, const struct facts_probe *p)
                       (slice){0}, "The probe of %.*s came back without a DKIM signature of the domain.",
                       SLICE_FMT(p->domain));
     else if (p->sign_wanted && p->dkim != AUTH_PASS)
-        examine_found(x, FINDING_PROBE_DKIM, p->domain, lookup, p->dkim_reason,
+        examine_found(x, FINDING_PROBE_DKIM, p->domain, lookup, examine_quote(x, p->dkim_reason),
                       "The signature of the probe of %.*s does not verify: %.*s.", SLICE_FMT(p->domain),
                       SLICE_FMT(p->dkim_reason.n ? slice_sub(p->dkim_reason, 0, 300)
                                                  : auth_result_word((enum auth_result)p->dkim)));
@@ -366,8 +376,8 @@ void examine_probes(struct examine *x)
             examine_found(x, FINDING_PROBE_LOST, p->domain,
                           examine_text(x, "posthorn trace posthorn-probe@%.*s\nposthorn queue list",
                                        SLICE_FMT(p->domain)),
-                          p->reason, "The probe of %.*s, sent %.*s, did not come back: %.*s.",
-                          SLICE_FMT(p->domain), SLICE_FMT(port_time(x, p->sent_at)),
-                          SLICE_FMT(probe_part(x, p->part)));
+                          examine_quote(x, p->reason),
+                          "The probe of %.*s, sent %.*s, did not come back: %.*s.", SLICE_FMT(p->domain),
+                          SLICE_FMT(port_time(x, p->sent_at)), SLICE_FMT(probe_part(x, p->part)));
     }
 }

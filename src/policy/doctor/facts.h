@@ -67,7 +67,8 @@ struct facts_port {
 struct facts_server {
     slice name;
     struct ip ip;
-    enum err err;       /* OK: it answered */
+    enum err err; /* OK: it answered */
+    bool no_way;  /* this machine has no way to its kind of address (IPv4, IPv6): nothing is concluded */
     bool authoritative; /* AA was set, and the SOA was of the zone */
     uint8_t rcode;
     uint32_t serial;

@@ -240,6 +240,8 @@ static void check_keep(struct check *c)
                                                   .text = c->opened.at[i].what});
     k->last_at = clock_unix();
     k->done++;
+    if (k->off) /* nobody was told: whoever switches it on again is */
+        kept_untold(k->kept, &c->opened);
     if (k->off || (!c->opened.n && !c->closed.n))
         check_told(c, OK);
     else
@@ -367,8 +369,7 @@ static void check_part(struct check *c)
     gather(c->doctor, &c->arena, c->names + at, n, at == 0, &c->gathered, check_gathered, c);
 }
 
-/* Does the server itself live in this domain, or its administrator read mail there? */
-static bool check_is_own(const struct doctor *d, slice domain)
+bool check_is_own(const struct doctor *d, slice domain)
 {
     slice admin = role_setting(d->role, "admin", 0), at = slice_from(admin, slice_rindex(admin, '@') + 1);
     struct dns_name host;

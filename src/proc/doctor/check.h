@@ -57,6 +57,8 @@ NODISCARD enum err check_prepare(struct role_self *role, struct err_detail *deta
 /* A check as soon as may be; its findings are kept and told. */
 void check_soon(struct doctor *d);
 bool check_is_off(const struct doctor *d);
+/* Does the server itself live in this domain of ours, or its administrator read mail there? */
+bool check_is_own(const struct doctor *d, slice domain);
 /* Tests: seconds after which a probe is lost, and the port of name servers; 0: the usual. */
 void check_test(const struct doctor *d, uint32_t *out_dns_port, uint32_t *out_probe_s);
 

@@ -11,8 +11,8 @@
 
 /* Each part adds its row here. */
 static const struct doctor_part *const doctor_parts[] = {
-    &doctor_check_part,    &doctor_probe_part, &doctor_dns_part,
-    &doctor_rotation_part, &doctor_zone_part,  &doctor_push_part, &doctor_age_part,
+    &doctor_check_part, &doctor_probe_part, &doctor_dns_part, &doctor_rotation_part,
+    &doctor_zone_part,  &doctor_push_part,  &doctor_age_part,
 };
 
 /* A part's clock. */

@@ -228,27 +228,35 @@ static void probe_forget(struct doctor *d, const struct doctor_domain *domains, 
     d->probe->n = left;
 }
 
+static void probe_domain(struct doctor *d, const struct doctor_domain *domain)
+{
+    struct probe *p = probe_of(d, domain->name);
+    if (!p) {
+        if (d->probe->n == PROBE_DOMAINS)
+            return;
+        p = calloc(1, sizeof *p);
+        must(p);
+        p->doctor = d;
+        snprintf(p->domain, sizeof p->domain, "%.*s", SLICE_FMT(slice_sub(domain->name, 0, 255)));
+        loop_timer_init(d->role->loop, &p->timer, probe_late, p);
+        d->probe->probes[d->probe->n++] = p;
+    }
+    p->sign_wanted = slice_eq(doctor_domain_setting(domain, "sign", SLICE("on")), SLICE("on"));
+    if (p->state != PROBE_UNDER_WAY)
+        probe_send(p);
+}
+
 static void probe_domains(void *arg, enum err e, const struct doctor_domain *domains, size_t n)
 {
     struct doctor *d = arg;
     if (!e)
         probe_forget(d, domains, n);
-    for (size_t i = 0; !e && i < n; i++) {
-        struct probe *p = probe_of(d, domains[i].name);
-        if (!p) {
-            if (d->probe->n == PROBE_DOMAINS)
-                continue;
-            p = calloc(1, sizeof *p);
-            must(p);
-            p->doctor = d;
-            snprintf(p->domain, sizeof p->domain, "%.*s", SLICE_FMT(slice_sub(domains[i].name, 0, 255)));
-            loop_timer_init(d->role->loop, &p->timer, probe_late, p);
-            d->probe->probes[d->probe->n++] = p;
-        }
-        p->sign_wanted = slice_eq(doctor_domain_setting(&domains[i], "sign", SLICE("on")), SLICE("on"));
-        if (p->state != PROBE_UNDER_WAY)
-            probe_send(p);
-    }
+    for (size_t i = 0; !e && i < n; i++)
+        if (check_is_own(d, domains[i].name)) /* whatever others there are */
+            probe_domain(d, &domains[i]);
+    for (size_t i = 0; !e && i < n; i++)
+        if (!check_is_own(d, domains[i].name))
+            probe_domain(d, &domains[i]);
 }
 
 static void probe_start(struct doctor *d)

@@ -33,6 +33,9 @@ static const char zone_good[] =
     "mail.other.test A 192.0.2.99\n"
     "alias.example.org CNAME mail.example.org\n";
 
+#define TLSA_OURS  "ab00000000000000000000000000000000000000000000000000000000000000"
+#define TLSA_OTHER "cd00000000000000000000000000000000000000000000000000000000000000"
+
 struct variant {
     const char *name;
     const char *drop; /* lines that begin so are left out; several divided by "|" */
@@ -293,6 +296,182 @@ static void test_sentences_differ(void **state)
     assert_true(ARRAY_LEN(variants) >= 30);
 }
 
+/* A host with one kind of address only is right without the other. */
+static void test_one_kind_of_address(void **state)
+{
+    static const char *const drop[] = {"mail.example.org AAAA|7.0.0.0.", "mail.example.org A |7.100.51"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct world w;
+        struct findings f;
+        world_begin(&w);
+        w.domain.in.addresses += i;
+        w.domain.in.n_addresses = 1;
+        assert_int_equal(dns_plan_make(&w.domain.in, &w.arena, &w.domain.plan), OK);
+        w.setup.addresses += i;
+        w.setup.n_addresses = 1;
+        world_zone(&w, drop[i], "");
+        world_examine(&w, &f);
+        show(&f);
+        assert_int_equal(f.n, 0);
+        arena_done(&w.arena);
+    }
+}
+
+/* Whatever stands in records, greetings and certificates: what and subject are one line, evidence has no line
+ * that somebody else began, and no control character comes through, in text and in JSON. */
+static void test_nobody_adds_lines(void **state)
+{
+    static const struct facts_port port = {
+        .service = FACTS_SMTP,
+        .port = 25,
+        .greeting = SLICE_INIT("220 x\x1b[2J\r\nERROR: \xe2\x80\xae fake"),
+        .starttls = true,
+        .tls = true,
+        .certificate = {.seen = true,
+                        .not_after = INT64_MAX,
+                        .names = SLICE_INIT("a\n    To mend it:\n        rm")},
+    };
+    static const struct facts_probe probe = {.domain = SLICE_INIT("example.org"),
+                                             .state = PROBE_LOST,
+                                             .part = SLICE_INIT("port 25 in"),
+                                             .reason = SLICE_INIT("554 no\n554 To mend it:\x07")};
+    struct world w;
+    struct findings f;
+    struct buf b CLEANUP(buf_done) = {.max = 1 << 20};
+    (void)state;
+    world_begin(&w);
+    world_zone(&w, "_dmarc|s1._domainkey|example.org TXT",
+               "_dmarc.example.org TXT \"v=DMARC1; p=no\\010    To mend it:\\010        rm\\027[31m\"\n"
+               "s1._domainkey.example.org TXT \"v=DKIM1; k=rsa;\\010ERROR: p=AAAA\"\n"
+               "example.org TXT \"v=spf1 foo\\010ERROR: fake -all\"\n");
+    w.facts.ports = &port;
+    w.facts.n_ports = 1;
+    w.facts.probes = &probe;
+    w.facts.n_probes = 1;
+    world_examine(&w, &f);
+    assert_true(f.n >= 6);
+    for (size_t i = 0; i < f.n; i++) {
+        struct cursor c;
+        slice line;
+        assert_false(slice_has(f.at[i].what, '\n'));
+        assert_false(slice_has(f.at[i].subject, '\n'));
+        buf_clear(&b);
+        assert_int_equal(finding_json(&f.at[i], &b), OK);
+        assert_int_equal(finding_print(&f.at[i], &b), OK);
+        for (size_t k = 0; k < b.n; k++)
+            assert_true(b.p[k] == '\n' || (b.p[k] >= ' ' && b.p[k] != 127));
+        assert_int_equal(slice_find(buf_view(&b), SLICE("\xe2\x80\xae")), b.n);
+        c = cursor_of(f.at[i].evidence);
+        while (cursor_line(&c, &line)) {
+            assert_false(slice_starts(slice_trim(line), SLICE("To mend it:")));
+            assert_false(slice_starts(line, SLICE("ERROR:")));
+            assert_false(slice_starts(slice_trim(line), SLICE("rm")));
+        }
+    }
+    arena_done(&w.arena);
+}
+
+/* As many MX records as an answer holds cost a bounded number of questions. */
+static void test_a_hundred_mx(void **state)
+{
+    struct buf add CLEANUP(buf_done) = {.max = 65536};
+    struct world w;
+    struct findings f;
+    (void)state;
+    for (unsigned i = 0; i < 100; i++)
+        buf_print(&add, "example.org MX %u mx%u.other.test\nmx%u.other.test A 192.0.2.%u\n", 20 + i, i, i,
+                  i + 1);
+    assert_int_equal(buf_byte(&add, 0), OK);
+    world_begin(&w);
+    world_zone(&w, "", (const char *)add.p);
+    world_examine(&w, &f);
+    assert_int_equal(f.n, 2);
+    assert_true(slice_find(f.at[0].what, SLICE("The SPF record of example.org does not work")) ==
+                0); /* its "mx" */
+    assert_int_equal(f.at[1].kind, FINDING_MX_ALSO);
+    arena_done(&w.arena);
+}
+
+/* What cannot be compared from here is no mismatch. */
+static void test_tlsa(void **state)
+{
+    static const struct {
+        const char *records;
+        const char *word; /* NULL: none */
+    } rows[] = {
+        {"_25._tcp.mail.example.org TLSA 3 1 1 " TLSA_OURS "\n", NULL},
+        {"_25._tcp.mail.example.org TLSA 3 1 1 " TLSA_OTHER "\n", "tlsa-mismatch"},
+        {"_25._tcp.mail.example.org TLSA 3 1 1 " TLSA_OTHER
+         "\n_25._tcp.mail.example.org TLSA 3 1 1 " TLSA_OURS "\n",
+         NULL},
+        {"_25._tcp.mail.example.org TLSA 2 1 1 " TLSA_OTHER "\n", NULL}, /* of the issuer */
+        {"_25._tcp.mail.example.org TLSA 3 0 1 " TLSA_OTHER "\n", NULL}, /* of the whole certificate */
+        {"_25._tcp.mail.example.org TLSA 1 1 1 " TLSA_OTHER "\n",
+         "tlsa-mismatch"}, /* unusable, RFC 7672 §3.1.3 */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct facts_port port = {.service = FACTS_SMTP,
+                                  .greeting = SLICE("220 mail.example.org"),
+                                  .starttls = true,
+                                  .tls = true,
+                                  .certificate = {.seen = true,
+                                                  .not_after = INT64_MAX,
+                                                  .names_host = true,
+                                                  .chain_complete = true,
+                                                  .spki_sha256 = {0xab}}};
+        struct world w;
+        struct findings f;
+        size_t errors = 0;
+        world_begin(&w);
+        world_zone(&w, "", rows[i].records);
+        w.facts.ports = &port;
+        w.facts.n_ports = 1;
+        world_examine(&w, &f);
+        for (size_t k = 0; k < f.n; k++)
+            if (f.at[k].kind != FINDING_TLSA_UNSIGNED) { /* the zones of this test are not */
+                errors++;
+                assert_string_equal(finding_rows[f.at[k].kind].word, rows[i].word ? rows[i].word : "none");
+                assert_true(f.at[k].mend.n > 0);
+            }
+        assert_int_equal(errors, rows[i].word ? 1 : 0);
+        arena_done(&w.arena);
+    }
+}
+
+/* A domain below another of ours needs no record of its own. */
+static void test_inherited_dmarc(void **state)
+{
+    struct world w;
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        static const char *const above[] = {"v=DMARC1; p=quarantine", "v=DMARC1; p=reject; sp=none",
+                                            "v=spf1"};
+        struct buf add CLEANUP(buf_done) = {.max = 4096};
+        struct findings f;
+        const struct finding *hit = NULL;
+        world_begin(&w);
+        w.domain.name = w.domain.in.domain = SLICE("a.b.example.org");
+        assert_int_equal(dns_plan_make(&w.domain.in, &w.arena, &w.domain.plan), OK);
+        buf_print(&add, "a.b.example.org MX 10 mail.example.org\n_dmarc.example.org TXT \"%s\"\n", above[i]);
+        buf_byte(&add, 0);
+        world_zone(&w, "_dmarc", (const char *)add.p);
+        world_examine(&w, &f);
+        for (size_t k = 0; k < f.n; k++)
+            if (slice_starts(slice_str(finding_rows[f.at[k].kind].word), SLICE("dmarc-")))
+                hit = &f.at[k];
+        assert_int_equal(hit != NULL, i > 0);
+        if (i == 1)
+            assert_slice(hit->what,
+                         "The DMARC policy of a.b.example.org is none, by the record of example.org; "
+                         "quarantine was set.");
+        if (i == 2)
+            assert_int_equal(hit->kind, FINDING_DMARC_MISSING);
+        arena_done(&w.arena);
+    }
+}
+
 /* ---- what is not in the DNS */
 
 static void found_one(struct world *w, const char *word, const char *what)
@@ -434,6 +613,12 @@ static void test_zones(void **state)
     w.facts.n_zones = 1;
     world_examine(&w, &f);
     assert_int_equal(f.n, 0);
+    servers[0].err = servers[1].err = ERR_TIMEOUT; /* they have IPv6 addresses only, and this machine none */
+    servers[0].no_way = servers[1].no_way = true;
+    world_examine(&w, &f);
+    assert_int_equal(f.n, 0);
+    servers[0].err = servers[1].err = OK;
+    servers[0].no_way = servers[1].no_way = false;
     servers[1].serial = 6;
     found_one(&w, "serial-differs", "ns2.example.org has 6");
     servers[1].authoritative = false;
@@ -590,6 +775,11 @@ int main(void)
         cmocka_unit_test(test_right_zone),
         cmocka_unit_test(test_broken_zones),
         cmocka_unit_test(test_sentences_differ),
+        cmocka_unit_test(test_one_kind_of_address),
+        cmocka_unit_test(test_nobody_adds_lines),
+        cmocka_unit_test(test_a_hundred_mx),
+        cmocka_unit_test(test_tlsa),
+        cmocka_unit_test(test_inherited_dmarc),
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_certificates_are_told_once),
         cmocka_unit_test(test_zones),
