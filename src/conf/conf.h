@@ -9,7 +9,7 @@
  *
  * Invariants
  *  1. After conf_parse() returned true every field holds a usable value: defaults filled in, paths absolute
- * or relative to the folder of the file, host names lower case.
+ *     or relative to the folder of the file, host names lower case.
  *  2. Strings are NUL-terminated, without control characters.
  *  3. Nothing is allocated; struct conf is large (~100 KB), keep it off small stacks. */
 #ifndef POSTHORN_CONF_CONF_H

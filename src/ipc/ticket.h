@@ -8,7 +8,7 @@
  *  1. A ticket is good once: nonces of one issuer go up by one, and struct ticket_replay remembers the last
  *     ones. A nonce older than its window counts as used.
  *  2. A ticket is good for one run of accounts: the epoch is new at each start of it, so what was used before
- * a restart, when the memory of it went, cannot be used again.
+ *     a restart, when the memory of it went, cannot be used again.
  *  3. Times are of the monotonic clock, which all processes of a machine share and nobody can set.
  *
  * Form (74 bytes): version u8, scope u8, account u64, epoch u64, issuer u64, nonce u64, expires u64,

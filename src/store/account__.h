@@ -1,9 +1,10 @@
 /* account__: what the files of the account database share. Nobody else includes it.
  *
  * How a change is made, everywhere the same:
- *   1. account__begin() opens the transaction. 2. Counters of a mailbox change in `next`, rows are written
- * from `next` by account__commit(), which then makes `next` the truth, or, when anything failed, forgets it.
- *   3. Only after that do loaded views change and events go out. So memory never says what the disk does not.
+ *  1. account__begin() opens the transaction.
+ *  2. Counters of a mailbox change in `next`, rows are written from `next` by account__commit(), which then
+ *     makes `next` the truth, or, when anything failed, forgets it.
+ *  3. Only after that do loaded views change and events go out. So memory never says what the disk does not.
  */
 #ifndef POSTHORN_STORE_ACCOUNT__H
 #define POSTHORN_STORE_ACCOUNT__H

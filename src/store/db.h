@@ -8,8 +8,8 @@
  *  1. SQL text is always a string literal; values are bound (THREATS 15).
  *  2. A transaction rolls back unless it was committed (CLEANUP).
  *  3. After a failed write or sync the database is broken: every later call gives ERR_IO until it is closed
- * and opened again, which reads back from the log what is really there (THREATS 53). Whether the transaction
- * in hand is kept is then unknown; an earlier one is. A full disk breaks nothing.
+ *     and opened again, which reads back from the log what is really there (THREATS 53). Whether the
+ *     transaction in hand is kept is then unknown; an earlier one is. A full disk breaks nothing.
  *  4. Opening takes a left-over log into the file before anything is written, so that what a failed sync may
  *     have left in the page cache only is on the disk before anything is built on it.
  *

@@ -6,15 +6,15 @@
  *
  * Invariants:
  *  1. journal_db_add() only copies into memory, bounded; what does not fit is dropped and counted, and the
- * count is itself an event in the next batch. Mail never waits for the journal.
+ *     count is itself an event in the next batch. Mail never waits for the journal.
  *  2. The events of one mail in one batch are one row, with a checksum: a row that is damaged is left out of
- * an answer and counted, the others are told (THREATS 60). A file that is no journal any more is set aside by
- *     journal_db_open() and a new one begun.
+ *     an answer and counted, the others are told (THREATS 60). A file that is no journal any more is set
+ *     aside by journal_db_open() and a new one begun.
  *  3. Rows older than keep_days, and the oldest ones while the file holds more than bytes_max, are deleted a
- * little with every batch, always more than came in. Time that runs backwards moves nothing: rows are aged by
- * their order (THREATS 63).
+ *     little with every batch, always more than came in. Time that runs backwards moves nothing: rows are
+ *     aged by their order (THREATS 63).
  *  4. Text keys are hashed with a secret of this file (THREATS 6); what the index finds is compared before it
- * is told. The index lies in quarters of an hour, so that writing it touches few pages.
+ *     is told. The index lies in quarters of an hour, so that writing it touches few pages.
  *
  * Format: docs/journal.md. */
 #ifndef POSTHORN_STORE_JOURNAL_DB_H

@@ -20,11 +20,11 @@
  *  1. A message has at least one recipient: with its last one it goes, in the same transaction.
  *  2. A message id is there once: adding it again changes nothing and is a success (THREATS 62).
  *  3. A record that does not decode, or a body whose checksum is wrong, is put aside (quarantined) with the
- * reason: it is kept, shown by queue_each() and never tried; the others move on (THREATS 60).
+ *     reason: it is kept, shown by queue_each() and never tried; the others move on (THREATS 60).
  *  4. A damaged file stops nothing: when SQLite finds its own structure broken, all that can still be read
- * moves into a new file and the old one stays beside it as queue.db.damaged-N. queue_trouble() says so.
+ *     moves into a new file and the old one stays beside it as queue.db.damaged-N. queue_trouble() says so.
  *  5. After a failed write the whole list has failed; queue_write() may be called again with it or without
- * the additions. When the database is broken (store/db.h, invariant 3) it is opened anew first. */
+ *     the additions. When the database is broken (store/db.h, invariant 3) it is opened anew first. */
 #ifndef POSTHORN_STORE_QUEUE_H
 #define POSTHORN_STORE_QUEUE_H
 

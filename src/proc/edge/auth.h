@@ -6,9 +6,9 @@
  *
  * Invariants
  *  1. Every step that is asked for is answered by exactly one call of the function given, later, never from
- * inside the asking call; after auth_cancel() or auth_done() none comes.
+ *     inside the asking call; after auth_cancel() or auth_done() none comes.
  *  2. A failed login always has the same outcome and text, whether the account exists or not, after the same
- * work (THREATS 32). Directory says how long to wait before the client hears of it.
+ *     work (THREATS 32). Directory says how long to wait before the client hears of it.
  *  3. Passwords and what is derived from them are wiped as soon as they have been used. */
 #ifndef POSTHORN_PROC_EDGE_AUTH_H
 #define POSTHORN_PROC_EDGE_AUTH_H

@@ -7,16 +7,16 @@
  *
  * Invariants
  *  1. Callbacks of a protocol never come out of a call the protocol makes itself: not conn_write(),
- * conn_used(), conn_start_tls() or conn_close(). They come from the loop, one at a time.
+ *     conn_used(), conn_start_tls() or conn_close(). They come from the loop, one at a time.
  *  2. on_closed comes exactly once, as the last; the connection is freed right after it. A protocol that was
- * set may keep the pointer until then and no longer.
+ *     set may keep the pointer until then and no longer.
  *  3. At most in_max unread plaintext bytes, TLS_IN_MAX ciphertext bytes and CONN_OUT_MAX (or TLS_OUT_MAX)
- * bytes to be sent are kept; buffers that are empty hold no memory. Idle, a connection costs under 1 KB
- * without TLS.
+ *     bytes to be sent are kept; buffers that are empty hold no memory. Idle, a connection costs under 1 KB
+ *     without TLS.
  *  4. A STARTTLS never carries clear bytes over into the secured half (THREATS 13): conn_start_tls() refuses
- * while unread bytes are there.
+ *     while unread bytes are there.
  *  5. Before the handshake is done at most CONN_HELLO_MAX bytes and CONN_HELLO_MS are spent on a client
- * (THREATS 8). */
+ *     (THREATS 8). */
 #ifndef POSTHORN_PROC_EDGE_CONN_H
 #define POSTHORN_PROC_EDGE_CONN_H
 

@@ -5,8 +5,8 @@
  *
  * Invariants (THREATS 36):
  *  1. A name is looked up once for each hop, by the function given, and the connection goes to an address of
- * that answer: libcurl never resolves. One address that may not be reached makes the whole answer refused
- * (rebinding).
+ *     that answer: libcurl never resolves. One address that may not be reached makes the whole answer refused
+ *     (rebinding).
  *  2. The socket is opened by us, after the address was looked at once more.
  *  3. Redirects are not followed by libcurl: each hop, at most 3, passes fetch_url_read() and 1 again.
  *  4. At most bytes_max bytes and timeout_ms for all hops together.

@@ -16,11 +16,11 @@
  * Invariants
  *  1. An edge hears OK only after the commit that holds its message (THREATS 53).
  *  2. While a job is in memory its message is not in the schedule, and the other way round; no message is
- * tried twice at a time.
+ *     tried twice at a time.
  *  3. What changes in a job is written before the job is forgotten. A recipient that gets a notice is done in
- * the same transaction that adds the notice.
+ *     the same transaction that adds the notice.
  *  4. Nobody but an account of ours is ever sent a notice, and nothing answers a null sender (THREATS 19,
- * 30).
+ *     30).
  *  5. Nothing bounces because our own house, its DNS or its disk is in trouble: those are temporary.
  *
  * Limits: RELAY_* below. */
