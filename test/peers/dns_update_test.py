@@ -326,6 +326,20 @@ class Push(unittest.TestCase):
             shutil.rmtree(h.key_folder, ignore_errors=True)
             listener.close()
 
+    def test_more_domains_than_pushes_at_a_time(self):
+        """They wait for each other, and each comes to its turn."""
+        primary = Primary()
+        h = house(primary.port)
+        try:
+            with h:
+                names = [f"c{i}.demo.test" for i in range(40)]
+                h.tool("domain", "add", *names)
+                for name in names:
+                    h.tool("domain", "set", name, "dns-push", "on")
+                wait_for("all have their records", lambda: all(primary.ask(n, "MX") for n in reversed(names)), 120)
+        finally:
+            end(h, primary)
+
     def test_a_push_by_itself_that_fails_is_told(self):
         h = house(free_port())
         try:
@@ -333,6 +347,8 @@ class Push(unittest.TestCase):
                 h.tool("domain", "set", "demo.test", "dns-push", "on")
                 wait_for("the journal has it", lambda: h.journal_holds(b"the DNS records of demo.test were not pushed"))
                 wait_for("the doctor says so", lambda: "dns-push-failed" in h.tool("doctor", check=False).stdout)
+                h.tool("domain", "unset", "demo.test", "dns-push")
+                wait_for("and no more when it is not asked for", lambda: "dns-push-failed" not in h.tool("doctor", check=False).stdout)
         finally:
             shutil.rmtree(h.key_folder, ignore_errors=True)
 

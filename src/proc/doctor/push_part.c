@@ -14,7 +14,7 @@
 
 #define PUSH_FIRST (20 * MS_SECOND)
 #define PUSH_EVERY (5 * MS_MINUTE) /* looks whether plans changed; that asks no server */
-#define PUSH_OPEN  16 /* pushes at a time; more domains wait for the next round, which follows at once */
+#define PUSH_OPEN  16              /* pushes at a time; other domains wait in their order */
 
 /* ---- one push for the administrator */
 
@@ -99,7 +99,10 @@ static void push_verb(struct doctor *d, struct doctor_call *call)
 struct push_memory {
     uint64_t plan;
     time_ms pushed_mono;
-    enum err err; /* how it ended: said once */
+    enum err err;   /* how it ended: said once */
+    bool queued;    /* waits, or is under way */
+    uint32_t round; /* the last one over all domains that had it */
+    struct list queue;
     struct dns_name domain;
     char why[256]; /* of a failure */
 };
@@ -108,9 +111,13 @@ static struct {
     struct hash_key key;
     struct doctor *doctor;
     struct map memory; /* hash of the domain -> struct push_memory */
+    struct list queue;
     bool running, again;
+    uint32_t round;
     size_t open, pushed, failed;
 } pushes;
+
+static void push_go_on(void);
 
 static uint64_t push_plan_hash(const struct dns_plan *plan)
 {
@@ -131,6 +138,7 @@ static struct push_memory *push_remember(slice domain)
         return m;
     m = calloc(1, sizeof *m);
     must(m);
+    list_init(&m->queue);
     if (dns_name_parse(domain, &m->domain)) /* names of domains were checked when they were added */
         m->domain.n = 0;
     IGNORE_RESULT(map_put(&pushes.memory, key, m), "there was none");
@@ -147,30 +155,34 @@ static void push_tell_failure(const char *domain, const char *why)
         (struct journal_event){.kind = JOURNAL_TROUBLE, .name = SLICE("dns-push"), .text = slice_str(text)});
 }
 
+/* This domain is done, for now. */
+static void push_self_end(struct push_memory *m)
+{
+    m->queued = false;
+    pushes.open--;
+    push_go_on();
+}
+
 /* A push of a domain ended. Success that changed something, and failure, are said once. */
 static void push_self_done(void *arg, const struct push_result *r)
 {
-    char *domain = arg;
-    struct push_memory *m = push_remember(slice_str(domain));
+    struct push_memory *m = arg;
     size_t changed = 0;
     for (size_t i = 0; i < r->n; i++)
         changed += r->changes[i].action != PUSH_KEEP;
     if (r->err) {
         pushes.failed++;
         if (m->err != r->err)
-            push_tell_failure(domain, r->text);
+            push_tell_failure(m->domain.text, r->text);
         (void)snprintf(m->why, sizeof m->why, "%s", r->text); /* cut */
         m->plan = 0;                                          /* tried again next time */
     } else {
         pushes.pushed++;
         if (changed || m->err)
-            log_info("the DNS records of %s were pushed: %s", domain, r->text);
+            log_info("the DNS records of %s were pushed: %s", m->domain.text, r->text);
     }
     m->err = r->err;
-    free(domain);
-    pushes.open--;
-    if (pushes.again && !pushes.running)
-        doctor_run_soon(pushes.doctor, &doctor_push_part);
+    push_self_end(m);
 }
 
 size_t push_failures(struct arena *a, struct facts_push *out, size_t max)
@@ -187,41 +199,81 @@ size_t push_failures(struct arena *a, struct facts_push *out, size_t max)
     return n;
 }
 
+static bool push_is_on(const struct doctor_domain *domain)
+{
+    return slice_eq(doctor_domain_setting(domain, "dns-push", SLICE("off")), SLICE("on"));
+}
+
+static void push_self_planned(void *arg, enum err e, slice text, const struct dns_plan_input *input,
+                              const struct dns_plan *plan)
+{
+    struct push_memory *m = arg;
+    (void)text; /* what is down is seen elsewhere; the next round comes */
+    if (e) {
+        push_self_end(m);
+        return;
+    }
+    m->plan = push_plan_hash(plan);
+    m->pushed_mono = clock_mono();
+    push_run(pushes.doctor, input, plan, false, false, push_self_done, m);
+}
+
+static void push_self_domain(void *arg, enum err e, const struct doctor_domain *domains, size_t n)
+{
+    struct push_memory *m = arg;
+    if (e || n != 1 || !push_is_on(&domains[0]))
+        push_self_end(m); /* it was removed, or switched off, meanwhile */
+    else
+        records_plan(pushes.doctor, &domains[0], push_self_planned, m);
+}
+
+/* Begins as many as may be under way. Each is planned anew: it may have waited long. */
+static void push_go_on(void)
+{
+    while (!list_empty(&pushes.queue) && pushes.open < PUSH_OPEN) {
+        struct push_memory *m = LIST_OF(pushes.queue.next, struct push_memory, queue);
+        list_remove(&m->queue);
+        pushes.open++;
+        doctor_domains(pushes.doctor, dns_name_view(&m->domain), push_self_domain, m);
+    }
+}
+
+/* A domain's plan, in a round over all: has it changed, or is it an hour since it was pushed? */
 static void push_self_one(void *arg, const struct doctor_domain *domain, enum err e, slice text,
                           const struct dns_plan_input *input, const struct dns_plan *plan)
 {
-    struct doctor *d = arg;
     struct push_memory *m;
-    time_ms now = clock_mono();
-    uint64_t hash;
-    char *name;
-    (void)text;
-    if (e || !slice_eq(doctor_domain_setting(domain, "dns-push", SLICE("off")), SLICE("on")))
+    (void)arg, (void)text, (void)input;
+    if (e)
+        return;
+    if (!push_is_on(domain))
         return;
     m = push_remember(domain->name);
-    hash = push_plan_hash(plan);
-    if (m->plan == hash && now - m->pushed_mono < MS_HOUR)
+    m->round = pushes.round;
+    if (m->queued || !m->domain.n ||
+        (m->plan == push_plan_hash(plan) && clock_mono() - m->pushed_mono < MS_HOUR))
         return;
-    if (pushes.open == PUSH_OPEN) {
-        pushes.again = true;
-        return;
-    }
-    pushes.open++;
-    m->plan = hash;
-    m->pushed_mono = now;
-    name = malloc(domain->name.n + 1);
-    must(name);
-    memcpy(name, domain->name.p, domain->name.n);
-    name[domain->name.n] = 0;
-    push_run(d, input, plan, false, false, push_self_done, name);
+    m->queued = true;
+    list_append(&pushes.queue, &m->queue);
+    push_go_on();
 }
 
-static void push_self_end(void *arg, enum err e, slice text)
+static void push_round_end(void *arg, enum err e, slice text)
 {
-    (void)e, (void)text; /* what is down is seen elsewhere; the next round comes */
-    (void)arg;
+    size_t at = 0;
+    uint64_t key;
+    void *value;
+    (void)arg, (void)text; /* what is down is seen elsewhere; the next round comes */
+    while (!e && map_each(&pushes.memory, &at, &key, &value)) {
+        struct push_memory *m = value;
+        if (m->round !=
+            pushes.round) { /* removed, or switched off: nothing is asked of it, so nothing fails */
+            m->err = OK;
+            m->plan = 0;
+        }
+    }
     pushes.running = false;
-    if (pushes.again && pushes.open < PUSH_OPEN)
+    if (pushes.again)
         doctor_run_soon(pushes.doctor, &doctor_push_part);
 }
 
@@ -235,7 +287,8 @@ static void push_self(struct doctor *d)
     }
     pushes.running = true;
     pushes.again = false;
-    records_all(d, push_self_one, push_self_end, d);
+    pushes.round++;
+    records_all(d, push_self_one, push_round_end, d);
 }
 
 static void push_changed(struct doctor *d)
@@ -247,6 +300,7 @@ static void push_start(struct doctor *d)
 {
     pushes.doctor = d;
     pushes.key = entropy_hash_key();
+    list_init(&pushes.queue);
     retired_start();
 }
 
