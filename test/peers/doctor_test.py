@@ -331,6 +331,35 @@ class Alerts(unittest.TestCase):
             self.assertIn("The domain has no MX record (demo.test)", self.mails(h)[-1])
 
 
+    @unittest.skipUnless(is_root(), "needs root to take a folder away from the server")
+    def test_one_that_could_not_be_queued_comes_later(self):
+        with doctor_house(self.stub, config="admin alice@demo.test\n") as h:
+            good = (COMMON + ZONE.format(d="demo.test")).splitlines() + plan(h, "demo.test")
+            self.stub.load("\n".join(good))
+            signing(h)
+            findings(h)
+            folder = os.path.join(h.data, "queue")
+            mode = os.stat(folder)
+            os.chown(folder, 0, 0)
+            os.chmod(folder, 0o700)
+            try:
+                h.kill("relay")
+                self.stub.load("\n".join(without(good, " MX ")))
+                wait_for("doctor sees both", lambda: {"mx-missing", "role-silent"} <= {f["id"] for f in findings(h)})
+            finally:
+                os.chown(folder, mode.st_uid, mode.st_gid)
+                os.chmod(folder, mode.st_mode & 0o7777)
+
+            def told():
+                return [m for m in self.mails(h) if "demo.test has no MX record." in m]
+            self.assertEqual(told(), [])
+            h.wait_whole()
+            wait_for("relay answers", lambda: "role-silent" not in {f["id"] for f in findings(h)})
+            findings(h)
+            wait_for("the alert came", told)
+            findings(h)
+            self.assertEqual(len(told()), 1)
+
     def test_an_administrator_elsewhere(self):
         """The alert goes out like any mail, and is signed."""
         with Taker() as taker, doctor_house(self.stub, config=f"admin boss@away.test\nroute away.test 127.0.0.1:{taker.port}\n") as h:
@@ -543,10 +572,13 @@ class Many(unittest.TestCase):
                 self.assertIn(f"Subject: mail.demo.test: {len(left)} new problems", mails()[-1])
                 self.assertIn(f"And {len(left) - 20} more, of {len(left) - 20} more domains: posthorn doctor", mails()[-1])
                 self.assertIn("From: \"Posthorn on mail.demo.test\" <postmaster@demo.test>", mails()[-1])  # not of somebody's domain
-                look()
-                look()
+                rounds = [threading.Thread(target=look) for _ in range(2)]
+                for t in rounds:
+                    t.start()
+                one = look(names[0])  # beside a round, and another that waits
+                for t in rounds:
+                    t.join()
                 self.assertEqual(len(mails()), 2)
-                one = look(names[0])
                 self.assertEqual(missing(one), {names[0]})
                 self.assertTrue(one["findings"][0]["since"])
                 stub.load(good + ZONE.format(d=names[0]))

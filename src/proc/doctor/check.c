@@ -1,9 +1,10 @@
 /* check: looks at this server from outside every hour, and when it is asked to; keeps what is wrong and since
  * when; tells the administrator what changed.
  *
- * One check at a time; the others wait in a list. A round over our domains, whoever asked for it, is kept and
- * told; a check of one domain only answers. Which domains a round looks at, policy/doctor/rounds says; it
- * goes through them in parts of GATHER_DOMAINS_MAX, the first of which also looks at the server itself. */
+ * One round at a time, and beside it up to CHECK_ONES checks of one domain; others wait. A round over our
+ * domains, whoever asked for it, is kept and told; a check of one domain only answers. Which domains a round
+ * looks at, policy/doctor/rounds says; it goes through them in parts of GATHER_DOMAINS_MAX, the first of
+ * which also looks at the server itself. */
 #include "proc/doctor/check.h"
 
 #include "ipc/admin_words.h"
@@ -24,6 +25,7 @@
 #define CHECK_EVERY_MS MS_HOUR
 #define CHECK_ARENA    ((size_t)24 << 20)
 #define CHECK_ROUND    ((size_t)24 << 20)
+#define CHECK_ONES     4u
 #define CHECK_TELL_MAX 200 /* events of the journal for one round */
 #define CHECK_TRUST    ((size_t)1 << 20)
 #define CHECK_ASK_MS   (30 * MS_SECOND)
@@ -240,10 +242,12 @@ static void check_keep(struct check *c)
                                                   .text = c->opened.at[i].what});
     k->last_at = clock_unix();
     k->done++;
-    if (k->off) /* nobody was told: whoever switches it on again is */
-        kept_untold(k->kept, &c->opened);
-    if (k->off || (!c->opened.n && !c->closed.n))
+    if (k->off) /* whoever switches it on again is told */
+        check_told(c, ERR_STATE);
+    else if (!c->opened.n && !c->closed.n)
         check_told(c, OK);
+    else if (c->names_err && !role_setting(d->role, "admin", 0).n) /* which domain's postmaster? */
+        check_told(c, c->names_err);
     else
         alert_send(d, c->all, c->n_domains, &c->opened, &c->closed, kept_count(k->kept, FINDING_WARNING),
                    check_told, c);
@@ -356,6 +360,17 @@ static void check_gathered(void *arg, enum err e)
     survey_run(&o, check_surveyed, c);
 }
 
+/* Who waits sees that it goes on, and does not give up (directory waits three minutes for a row). */
+static void check_waiters(struct doctor *d)
+{
+    LIST_EACH(it, &d->check->checks)
+    {
+        struct check *c = LIST_OF(it, struct check, link);
+        if (!c->running)
+            check_progress(c, "waiting for another look to end");
+    }
+}
+
 static void check_part(struct check *c)
 {
     size_t at = c->at, n = size_min(c->n_names - at, GATHER_DOMAINS_MAX);
@@ -363,6 +378,7 @@ static void check_part(struct check *c)
     if (at) {
         snprintf(text, sizeof text, "looking at domain %zu of %zu", at + 1, c->n_names);
         check_progress(c, text);
+        check_waiters(c->doctor);
     }
     c->at += n;
     arena_reset(&c->arena);
@@ -415,14 +431,9 @@ static void check_names(void *arg, enum err e, const struct doctor_domain *domai
     check_part(c);
 }
 
-static void check_next(struct doctor *d)
+static void check_start_one(struct check *c)
 {
-    struct check *c;
-    if (list_empty(&d->check->checks))
-        return;
-    c = LIST_OF(d->check->checks.next, struct check, link);
-    if (c->running)
-        return;
+    struct doctor *d = c->doctor;
     c->running = true;
     check_progress(c, "looking at the domains and their settings");
     if (!c->only[0]) {
@@ -435,6 +446,26 @@ static void check_next(struct doctor *d)
     c->names[0] = c->domains[0].name = slice_str(c->only);
     c->n_names = c->n_domains = 1;
     check_part(c);
+}
+
+/* Starts what may start: one round, and beside it a few checks of one domain, which somebody waits for. */
+static void check_next(struct doctor *d)
+{
+    unsigned running[2] = {0};
+    LIST_EACH(it, &d->check->checks)
+    {
+        const struct check *c = LIST_OF(it, struct check, link);
+        running[c->only[0] != 0] += c->running;
+    }
+    LIST_EACH(it, &d->check->checks)
+    {
+        struct check *c = LIST_OF(it, struct check, link);
+        bool one = c->only[0] != 0;
+        if (c->running || running[one] >= (one ? CHECK_ONES : 1))
+            continue;
+        running[one]++;
+        check_start_one(c); /* goes on later: the list stays as it is */
+    }
 }
 
 static void check_gone(void *arg)
@@ -455,6 +486,8 @@ static void check_begin(struct doctor *d, struct doctor_call *call, slice only)
     if (call)
         doctor_on_gone(call, check_gone, c);
     check_next(d);
+    if (!c->running)
+        check_progress(c, "waiting for another look to end");
 }
 
 void check_soon(struct doctor *d)
