@@ -36,6 +36,7 @@ struct spf_run {
     struct dns_name sender; /* domain of the identity that is checked */
     uint16_t address_type;
     unsigned lookups, voids;
+    size_t octets; /* of the records that were loaded, against SPF_RECORDS_MAX */
     struct spf_frame frames[SPF_LOOKUPS_MAX + 1];
     size_t n;
     char client[IP_TEXT];
@@ -173,8 +174,12 @@ static enum spf_turn spf_load(struct spf_run *run, struct spf_frame *f)
     if (dns_answer_failed(a) || n != 1)
         return spf_load_failed(run, f, a, n, OK, bad);
     e = spf_txt(text, &f->joined, &text);
+    if (!e && text.n > SPF_RECORDS_MAX - run->octets)
+        return spf_say(run, TURN_PERM, "%.*s needs SPF records of more than %zu octets",
+                       SLICE_FMT(spf_show(&run->sender)), SPF_RECORDS_MAX);
     if (e || spf_record_parse(text, &f->record, &bad))
         return spf_load_failed(run, f, a, n, e, bad);
+    run->octets += text.n;
     f->rest = cursor_of(f->record.terms);
     f->loaded = true;
     return TURN_MATCH;
@@ -488,7 +493,7 @@ static bool spf_known(const struct dns_name *names, size_t n, const struct dns_n
 static void spf_foresee(struct spf_run *run)
 {
     struct dns_name names[SPF_LOOKUPS_MAX + 1];
-    size_t n = 1;
+    size_t n = 1, octets = 0;
     unsigned asked = 0;
     names[0] = run->sender;
     for (size_t i = 0; i < n; i++) {
@@ -503,8 +508,10 @@ static void spf_foresee(struct spf_run *run)
         if (!a || dns_answer_failed(a))
             continue;
         text = spf_pick(a, &records);
-        if (records != 1 || spf_txt(text, &joined, &text) || spf_record_parse(text, &record, &bad))
+        if (records != 1 || spf_txt(text, &joined, &text) || text.n > SPF_RECORDS_MAX - octets ||
+            spf_record_parse(text, &record, &bad))
             continue;
+        octets += text.n;
         rest = cursor_of(record.terms);
         while (asked < SPF_LOOKUPS_MAX && spf_record_term(&rest, &t)) {
             if (t.kind == SPF_ALL || ((t.kind == SPF_IP4 || t.kind == SPF_IP6) && spf_match_literal(run, &t)))
@@ -717,6 +724,7 @@ enum auth_step spf_check(const struct spf_ask *ask, struct dns_table *dns, struc
     run.dns = dns;
     run.n = 0;
     run.lookups = run.voids = 0;
+    run.octets = 0;
     run.sender.n = 0;
     run.why[0] = 0;
     run.address_type = ip_is_v4(&ask->client) ? DNS_A : DNS_AAAA;

@@ -10,6 +10,9 @@
 
 /* A record of more octets is not read. RFC 7208 §3.4 advises 450; the longest in use have a few thousand. */
 #define SPF_RECORD_MAX ((size_t)16384)
+/* Those of one check together. Each answer of the DNS has them all read again, and a check may wait for more
+ * than a hundred. */
+#define SPF_RECORDS_MAX (2 * SPF_RECORD_MAX)
 
 enum spf_kind {
     SPF_ALL,

@@ -6,9 +6,9 @@
  * shown (domain, reason) went through dns_name_parse(); 3. a check asks for no more than SPF_LOOKUPS_MAX
  * terms and their MX or PTR names, 10 each.
  *
- * Limits: a record of SPF_RECORD_MAX octets (record.h), an expansion of SPF_EXPANSION_MAX (macro.h); beyond
- * them permerror. A run costs time in proportion to the records it reads; nothing is allocated before the end
- * but records of several strings and expanded names. */
+ * Limits: a record of SPF_RECORD_MAX octets, SPF_RECORDS_MAX together (record.h), an expansion of
+ * SPF_EXPANSION_MAX (macro.h); beyond them permerror. A run costs time in proportion to the records it reads;
+ * nothing is allocated before the end but records of several strings and expanded names. */
 #ifndef POSTHORN_CORE_SPF_SPF_H
 #define POSTHORN_CORE_SPF_SPF_H
 

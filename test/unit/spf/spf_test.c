@@ -440,6 +440,55 @@ static void records_may_be_long_but_not_too_long(void **state)
     }
 }
 
+/* A record of n octets that ends so. */
+static void put_record(struct buf *zone, const char *name, size_t n, const char *end)
+{
+    struct buf record CLEANUP(buf_done) = {.max = SPF_RECORD_MAX};
+    buf_str(&record, "v=spf1");
+    while (record.n + strlen(end) < n)
+        buf_byte(&record, ' ');
+    buf_str(&record, end);
+    assert_int_equal(record.n, n);
+    put_txt(zone, name, &record);
+    zone->n--; /* the NUL: there is more to come */
+}
+
+/* Every answer has all records read again, so they are few together. */
+static void records_together_may_be_long_but_not_too_long(void **state)
+{
+    static const struct {
+        const char *last;
+        size_t n;
+        enum auth_result result;
+    } rows[] = {
+        {" include:c.test +all", SPF_RECORD_MAX - 13, AUTH_PASS},
+        {" include:c.test +all", SPF_RECORD_MAX - 12, AUTH_PERMERROR},
+        {" redirect=c.test", SPF_RECORD_MAX - 13, AUTH_NEUTRAL},
+        {" redirect=c.test", SPF_RECORD_MAX - 12, AUTH_PERMERROR},
+        {" +all include:c.test", SPF_RECORD_MAX, AUTH_PASS}, /* it is not read */
+        {" include:b.test +all", SPF_RECORD_MAX - 100, AUTH_PERMERROR},
+    };
+    struct spf_ask ask = ask_of("198.51.100.1", "h.test", "user", "a.test");
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct buf zone CLEANUP(buf_done) = {.max = 1 << 20};
+        struct dns_kit k;
+        struct spf_result r;
+        put_record(&zone, "a.test", SPF_RECORD_MAX, " redirect=b.test");
+        put_record(&zone, "b.test", rows[i].n, rows[i].last);
+        put_record(&zone, "c.test", 13, " mx:x.y");
+        buf_byte(&zone, 0);
+        assert_false(buf_failed(&zone));
+        dns_kit_start(&k, (const char *)zone.p);
+        r = run(&k, &ask);
+        if (r.result != rows[i].result)
+            fail_msg("%s: %.*s", rows[i].last, SLICE_FMT(r.reason));
+        if (r.result == AUTH_PERMERROR)
+            assert_true(slice_find(r.reason, SLICE("a.test needs SPF records of more than")) < r.reason.n);
+        dns_kit_done(&k);
+    }
+}
+
 /* libspf2 CVE-2021-20314, CVE-2021-33912, CVE-2021-33913: expansions longer than their room. */
 static void macros_of_every_length_expand_within_their_cap(void **state)
 {
@@ -544,6 +593,7 @@ int main(void)
         cmocka_unit_test(mail_servers_without_ipv6_are_no_error),
         cmocka_unit_test(answers_cut_at_every_octet_never_pass),
         cmocka_unit_test(records_may_be_long_but_not_too_long),
+        cmocka_unit_test(records_together_may_be_long_but_not_too_long),
         cmocka_unit_test(macros_of_every_length_expand_within_their_cap),
         cmocka_unit_test(names_of_255_labels_are_cut_on_the_left),
         cmocka_unit_test(records_are_read_as_the_grammar_says),
