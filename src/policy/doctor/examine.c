@@ -125,6 +125,11 @@ slice examine_record(struct examine *x, const struct dns_plan_record *r)
     return examine_keep(x, slice_trim(buf_view(&b)));
 }
 
+slice examine_alone(struct examine *x, slice record)
+{
+    return examine_text(x, "%.*s\n(this one alone: take the others out)", SLICE_FMT(record));
+}
+
 slice examine_answer(struct examine *x, uint16_t type, const struct dns_answer *a)
 {
     struct buf b CLEANUP(buf_done) = {.max = 8192};

@@ -33,6 +33,8 @@ slice examine_quote(struct examine *x, slice s);
 slice examine_name(struct examine *x, const char *prefix, slice name);
 /* A line of a zone file, for a mend. */
 slice examine_record(struct examine *x, const struct dns_plan_record *r);
+/* A record that must stand alone, for a mend: with the word to take the others out. */
+slice examine_alone(struct examine *x, slice record);
 /* The records of an answer as text, one a line. */
 slice examine_answer(struct examine *x, uint16_t type, const struct dns_answer *a);
 /* The joined text of a TXT record; empty when it is none. */

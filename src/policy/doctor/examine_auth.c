@@ -93,6 +93,12 @@ static bool spf_covers(struct examine *x, const struct setup_domain *d, const st
         enum finding_kind kind = r.lookups >= SPF_LOOKUPS_MAX ? FINDING_SPF_LOOKUPS
                                  : r.voids > SPF_VOID_MAX     ? FINDING_SPF_VOID
                                                               : FINDING_SPF_SYNTAX;
+        if (kind != FINDING_SPF_SYNTAX && d->in.n_includes)
+            mend = examine_text(
+                x,
+                "%.*s\n(if it still does not work: `posthorn domain set %.*s spf-include NAMES` with "
+                "fewer names)",
+                SLICE_FMT(mend), SLICE_FMT(d->name));
         examine_found(x, kind, d->name, mend, seen, "The SPF record of %.*s does not work: %.*s.",
                       SLICE_FMT(d->name), SLICE_FMT(r.reason));
         return false;
@@ -118,7 +124,7 @@ void examine_spf(struct examine *x, const struct setup_domain *d)
         return;
     }
     if (set.n > 1) {
-        examine_found(x, FINDING_SPF_TWO, d->name, mend, seen,
+        examine_found(x, FINDING_SPF_TWO, d->name, examine_alone(x, mend), seen,
                       "%.*s has %zu SPF records; only one is allowed.", SLICE_FMT(d->name), set.n);
         return;
     }
@@ -278,13 +284,13 @@ static void dkim_record(struct examine *x, const struct setup_domain *d, const s
                       "The DKIM record %.*s does not exist, but mail %s signed with its key.",
                       SLICE_FMT(name), key && key->state == DNS_PLAN_KEY_RESTING ? "under way is" : "is");
     else if (dkim_in_pieces(x, &set, dkim_squeezed(x, want, true)))
-        examine_found(x, FINDING_DKIM_SPLIT, name, mend, txt_lines(x, &set),
+        examine_found(x, FINDING_DKIM_SPLIT, name, examine_alone(x, mend), txt_lines(x, &set),
                       "The DKIM record %.*s is split into %zu records; it must be one record of several "
                       "strings.",
                       SLICE_FMT(name), set.n);
     else if (set.n > 1)
-        examine_found(x, FINDING_DKIM_TWO, name, mend, txt_lines(x, &set), "%.*s has %zu TXT records.",
-                      SLICE_FMT(name), set.n);
+        examine_found(x, FINDING_DKIM_TWO, name, examine_alone(x, mend), txt_lines(x, &set),
+                      "%.*s has %zu TXT records.", SLICE_FMT(name), set.n);
     else
         dkim_compare(x, name, set.text[0], want, mend);
 }
@@ -453,8 +459,8 @@ void examine_dmarc(struct examine *x, const struct setup_domain *d)
     else if (set.n == 0)
         dmarc_none(x, d, mend);
     else if (set.n > 1)
-        examine_found(x, FINDING_DMARC_TWO, d->name, mend, txt_lines(x, &set), "%.*s has %zu DMARC records.",
-                      SLICE_FMT(d->name), set.n);
+        examine_found(x, FINDING_DMARC_TWO, d->name, examine_alone(x, mend), txt_lines(x, &set),
+                      "%.*s has %zu DMARC records.", SLICE_FMT(d->name), set.n);
     else
         dmarc_record(x, d, set.text[0], mend);
 }

@@ -174,8 +174,13 @@ void examine_mx(struct examine *x, const struct setup_domain *d)
         examine_found(x, FINDING_MX_ELSEWHERE, d->name, mend, seen,
                       "The MX records of %.*s do not lead to this server.", SLICE_FMT(d->name));
     else if (others)
-        examine_found(x, FINDING_MX_ALSO, d->name, mend, seen,
-                      "Mail for %.*s goes to other servers beside this one.", SLICE_FMT(d->name));
+        examine_found(
+            x, FINDING_MX_ALSO, d->name,
+            examine_text(x,
+                         "%.*s\n(this one alone: take the others out, unless those servers hand mail on to "
+                         "this one)",
+                         SLICE_FMT(mend)),
+            seen, "Mail for %.*s goes to other servers beside this one.", SLICE_FMT(d->name));
 }
 
 /* ---- SRV */

@@ -12,6 +12,9 @@ static slice host_records(struct examine *x, enum dns_plan_kind kind)
     const struct dns_plan_record *r = NULL;
     while (x->setup->n_domains && (r = examine_plan(&x->setup->domains[0], kind, r)))
         buf_print(&b, "%s%.*s", b.n ? "\n" : "", SLICE_FMT(examine_record(x, r)));
+    if (!b.n) /* which addresses it has is not known either */
+        buf_print(&b, "%.*s. 3600 IN A ADDRESS\n(ADDRESS: that of this server, as others see it)",
+                  SLICE_FMT(x->setup->hostname));
     return examine_keep(x, buf_view(&b));
 }
 
@@ -77,6 +80,16 @@ static bool reverse_confirmed(struct examine *x, slice name, const struct ip *ip
     return false;
 }
 
+/* Our own name has to lead back; of another, that only its owner can see to. */
+static slice ptr_mend(struct examine *x, const struct ip *ip, const struct dns_name *name, slice ptr)
+{
+    slice forward = examine_text(x, "%s. 3600 IN %s %.*s", name->text, ip_is_v4(ip) ? "A" : "AAAA",
+                                 SLICE_FMT(examine_ip(x, ip)));
+    if (slice_eq(dns_name_view(name), x->setup->hostname))
+        return forward;
+    return examine_text(x, "%.*s\n(or, if the name is to stay: %.*s)", SLICE_FMT(ptr), SLICE_FMT(forward));
+}
+
 static void reverse_names(struct examine *x, const struct ip *ip, const struct dns_answer *a, slice mend)
 {
     slice text = examine_ip(x, ip), seen = examine_answer(x, DNS_PTR, a);
@@ -89,15 +102,13 @@ static void reverse_names(struct examine *x, const struct ip *ip, const struct d
         ours |= slice_eq(dns_name_view(&name), x->setup->hostname);
         confirmed = reverse_confirmed(x, dns_name_view(&name), ip, &known);
         if (known && !confirmed)
-            examine_found(x, FINDING_PTR_UNCONFIRMED, text,
-                          examine_text(x, "%s. 3600 IN %s %.*s", name.text, ip_is_v4(ip) ? "A" : "AAAA",
-                                       SLICE_FMT(text)),
-                          seen, "The reverse name of %.*s is %s, but %s does not lead to %.*s.",
-                          SLICE_FMT(text), name.text, name.text, SLICE_FMT(text));
+            examine_found(x, FINDING_PTR_UNCONFIRMED, text, ptr_mend(x, ip, &name, mend), seen,
+                          "The reverse name of %.*s is %s, but %s does not lead to %.*s.", SLICE_FMT(text),
+                          name.text, name.text, SLICE_FMT(text));
     }
     if (a->n > 1)
-        examine_found(x, FINDING_PTR_SEVERAL, text, mend, seen, "%.*s has %zu reverse names.",
-                      SLICE_FMT(text), a->n);
+        examine_found(x, FINDING_PTR_SEVERAL, text, examine_alone(x, mend), seen,
+                      "%.*s has %zu reverse names.", SLICE_FMT(text), a->n);
     if (!ours)
         examine_found(x, FINDING_PTR_OTHER, text, mend, seen, "The reverse name of %.*s is not %.*s.",
                       SLICE_FMT(text), SLICE_FMT(x->setup->hostname));
