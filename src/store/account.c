@@ -5,6 +5,8 @@
 #include <sys/random.h>
 #include <sys/statvfs.h>
 
+#define KEEP_DAYS_MAX 36500 /* a hundred years: for ever */
+
 #define ACCOUNT_APPLICATION_ID 0x50484131u /* "PHA1" */
 
 void *account__alloc(size_t n, size_t size)
@@ -37,6 +39,13 @@ void account__text_free(char **p)
 {
     free(*p);
     *p = NULL;
+}
+
+time_ms account_keep_ms(uint64_t days)
+{
+    if (days == 0)
+        return 1;
+    return (time_ms)(days < KEEP_DAYS_MAX ? days : KEEP_DAYS_MAX) * MS_DAY;
 }
 
 static uint64_t free_on_disk(void *arg)

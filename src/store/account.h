@@ -14,7 +14,7 @@
  *  2. A call that changes something and returns OK is durable. One that returns an error has changed nothing,
  *     with one exception: after ERR_IO nobody knows; account_db_broken() is then true, and the process ends
  * or opens again. Events are sent for what is durable only.
- *  3. Messages are never changed. Expunged ones are hidden for ACCOUNT_KEEP_MS, then erased (THREATS 57).
+ *  3. Messages are never changed. Expunged ones are hidden for keep_ms, then erased (THREATS 57).
  *  4. Counters (messages, bytes, unseen, deleted, quota) change in the same transaction as what they count.
  *
  * Names of mailboxes are UTF-8 with '/' between levels; INBOX in any case is "INBOX". Times are given in: the
@@ -45,7 +45,7 @@ struct account_options {
     const char *path;       /* the database file, relative to the working directory */
     uint64_t bytes_max;     /* quota; 0: none */
     uint64_t messages_max;  /* quota; 0: none */
-    time_ms keep_ms;        /* how long expunged messages are kept; 0: ACCOUNT_KEEP_MS */
+    time_ms keep_ms;        /* how long expunged messages are kept: account_keep_ms(); 0: ACCOUNT_KEEP_MS */
     uint64_t reserve_bytes; /* deliveries and appends are ERR_DISK_FULL when the disk has less than this
                                left, so that reading and deleting go on (THREATS 61); 0: no reserve */
     uint64_t (*disk_free)(void *); /* bytes left for us; NULL: statvfs of the working directory */
@@ -54,6 +54,8 @@ struct account_options {
     time_ms now;     /* Unix time: a new account's first UIDVALIDITY is made of it */
 };
 
+/* So many whole days as keep_ms. 0 days: they are erased as soon as nothing else is to be done. */
+time_ms account_keep_ms(uint64_t days);
 /* db_setup() first. A new account gets INBOX, Archive, Drafts, Junk, Sent and Trash, subscribed, with their
  * special use. Errors as db_open(). */
 NODISCARD enum err account_db_open(const struct account_options *o, struct account_db **out,
@@ -64,11 +66,12 @@ void account_db_close(struct account_db **db);
 bool account_db_broken(const struct account_db *db);
 /* SQLite's words on the last error, for the journal. */
 const char *account_db_message(const struct account_db *db);
+/* From now on; 0: none. What is there already stays. */
 void account_db_set_quota(struct account_db *db, uint64_t bytes_max, uint64_t messages_max);
 
 /* Off the path of replies: takes the log into the file when it is large (or quiet is true: nobody has asked
- * for anything for some seconds), purges what is past ACCOUNT_KEEP_MS, gives space back; each in a bounded
- * piece of work. *out_more: call again soon. */
+ * for anything for some seconds), erases what was kept long enough (keep_ms), gives space back; each in a
+ * bounded piece of work. *out_more: call again soon. */
 NODISCARD enum err account_db_idle(struct account_db *db, time_ms now, bool quiet, bool *out_more);
 
 enum account_right {
@@ -81,14 +84,16 @@ enum account_right {
     ACCOUNT_OWNER = 31,
 };
 
-/* rights: bits of enum account_right. */
+/* A handle for one user of the open account. rights: bits of enum account_right. */
 struct account_store *account_store_new(struct account_db *db, unsigned rights);
+/* Its views are closed and its batch is over before. NULLs the pointer; NULL is fine. */
 void account_store_free(struct account_store **s);
 
 struct account_quota {
     uint64_t bytes, bytes_max; /* of the messages in mailboxes, as often as they are there; max 0: none */
     uint64_t messages, messages_max;
 };
+/* Any right will do. */
 NODISCARD enum err account_quota(struct account_store *s, struct account_quota *out);
 /* Would a message of that size fit? OK, ERR_QUOTA, ERR_DISK_FULL, ERR_TOO_LARGE. Any right will do. */
 NODISCARD enum err account_room(struct account_store *s, uint64_t bytes);
@@ -143,6 +148,7 @@ NODISCARD enum err account_mailbox_delete(struct account_store *s, uint64_t id, 
 /* With its children. INBOX: its messages move to the new mailbox, INBOX stays, empty; children stay (RFC 9051
  * §6.3.6). ERR_EXISTS, ERR_SYNTAX (name, or into itself), ERR_LIMIT. */
 NODISCARD enum err account_mailbox_rename(struct account_store *s, uint64_t id, slice name, time_ms now);
+/* special: bits of SPECIAL_*, in place of those it had (RFC 6154). ERR_NOT_FOUND. */
 NODISCARD enum err account_mailbox_set_special(struct account_store *s, uint64_t id, unsigned special);
 /* By name: a subscription may be there without its mailbox (RFC 9051 §6.3.7). */
 NODISCARD enum err account_subscribe(struct account_store *s, slice name, bool subscribed);
@@ -166,6 +172,7 @@ typedef uint64_t flag_set;
 NODISCARD enum err account_keyword(struct account_store *s, slice name, bool make, flag_set *out_bit);
 /* The name of keyword i, which has the bit FLAG_KEYWORD0 + i; empty when there is none. */
 slice account_keyword_name(struct account_store *s, unsigned i);
+/* How many there are; they are never taken back. */
 size_t account_keyword_count(struct account_store *s);
 
 /* --- sets of UIDs: ranges in ascending order, not overlapping. UIDs that are not there are passed over. */
@@ -197,6 +204,7 @@ struct mailbox_view { /* read only; n entries in the order of UIDs. Pointers cha
  * has told its client about, and learns by events what has changed since. ERR_CORRUPT: the mailbox's list of
  * messages is damaged beyond use. */
 NODISCARD enum err account_view_open(struct account_store *s, uint64_t mailbox, struct mailbox_view **out);
+/* NULLs the pointer; what it pointed at is gone. */
 void account_view_close(struct account_store *s, struct mailbox_view **view);
 /* Index of the first entry with UID >= uid; view->n when none. Binary search. */
 size_t mailbox_view_at(const struct mailbox_view *v, uint32_t uid);
@@ -230,7 +238,8 @@ struct account_watch {
     struct list link;
     void (*fn)(struct account_watch *w, const struct account_event *e);
 };
-/* Needs ACCOUNT_READ; otherwise nothing is ever told. */
+/* Calls w->fn for each event until account_watch_remove(); w stays the caller's. Needs ACCOUNT_READ;
+ * otherwise nothing is ever told. */
 void account_watch_add(struct account_store *s, struct account_watch *w);
 void account_watch_remove(struct account_watch *w);
 
@@ -316,7 +325,9 @@ NODISCARD enum err account_meta_read(struct account_store *s, uint64_t message, 
 struct account_body;
 /* Opens a message's bytes for reading in pieces. */
 NODISCARD enum err account_body_open(struct account_store *s, uint64_t message, struct account_body **out);
+/* NULLs the pointer; NULL is fine. */
 void account_body_close(struct account_body **b);
+/* The message's size. */
 uint64_t account_body_bytes(const struct account_body *b);
 /* The bytes at `from`: as many as lie together, at least 1, at most max; empty at the end. The view lives
  * until the next call for this body. Memory used is constant. ERR_CORRUPT: these bytes fail their checksum.

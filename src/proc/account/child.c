@@ -148,7 +148,7 @@ static enum err child_open(struct account_child *c)
     struct account_options o = {.path = "account.db",
                                 .bytes_max = c->setting.quota_bytes,
                                 .reserve_bytes = CHILD_RESERVE_BYTES,
-                                .keep_ms = (time_ms)(c->setting.expunged_days % 36500) * MS_DAY,
+                                .keep_ms = account_keep_ms(c->setting.expunged_days),
                                 .now = clock_unix()};
     struct err_detail detail = {""};
     struct timespec wait = {0, CHILD_OPEN_WAIT_NS};

@@ -938,6 +938,34 @@ static void expunged_mail_is_erased_after_its_time_and_no_other(void **state)
     oracle_check(NULL, s);
 }
 
+/* limit expunged-days 0 */
+static void what_is_to_be_kept_no_day_is_erased_soon(void **state)
+{
+    (void)state;
+    struct account_body *b = NULL;
+    struct uid_range r;
+    size_t n;
+    account_store_free(&s);
+    account_db_close(&db);
+    db = open_account_with(&(struct account_options){
+        .path = "account.db", .vfs = SHIM_VFS, .now = T0, .keep_ms = account_keep_ms(0)});
+    s = account_store_new(db, ACCOUNT_OWNER);
+    fill(3);
+    uint64_t inbox = account_inbox(s);
+    struct mailbox_view *v = NULL;
+    assert_int_equal(account_view_open(s, inbox, &v), OK);
+    uint64_t gone = v->message[0], kept = v->message[1];
+    account_view_close(s, &v);
+    assert_int_equal(account_expunge(s, inbox, range(&r, 1, 1), false, T0, &n), OK);
+    for (int day = 1; day <= 3; day++)
+        idle_all(T0 + day * MS_DAY);
+    assert_int_equal(account_body_open(s, gone, &b), ERR_NOT_FOUND);
+    assert_int_equal(account_body_open(s, kept, &b), OK);
+    account_body_close(&b);
+    assert_true(account_keep_ms(30) == ACCOUNT_KEEP_MS &&
+                account_keep_ms(UINT64_MAX) > account_keep_ms(36499));
+}
+
 static void space_comes_back(void **state)
 {
     (void)state;
@@ -996,6 +1024,7 @@ int main(void)
         T(the_reserve_is_for_reading_and_deleting),
         T(the_reserve_file_is_given_up_when_the_disk_is_full),
         T(expunged_mail_is_erased_after_its_time_and_no_other),
+        T(what_is_to_be_kept_no_day_is_erased_soon),
         T(space_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
