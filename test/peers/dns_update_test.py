@@ -2,6 +2,7 @@
 says in words why it could not; the zone that is delegated to us is answered to kdig, dig and dnspython, over UDP and TCP, and
 rolls when the plan changes and when nameserver is started anew."""
 import base64
+import contextlib
 import hashlib
 import os
 import random
@@ -14,6 +15,7 @@ import threading
 import time
 import unittest
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.query
@@ -431,6 +433,60 @@ class Nameserver(unittest.TestCase):
                 except BlockingIOError:
                     pass
             must("dmarc-reports" in kdig("+tcp", "+short", name, "TXT"), "it still answers")
+
+    def test_a_crowd(self):
+        """Hundreds of connections that say nothing, or say it slowly, cost their own network its connections, and nobody else an
+        answer; so does a flood of questions. EDNS options, cookies among them, are passed over."""
+        port = free_port()
+        name = "_dmarc.demo.test.roll.demo.example"
+        with House(config=f"address 127.0.0.1\nlisten dns 127.0.0.1:{port}\nzone roll.demo.example\n") as h:
+            query = dns.message.make_query(name, "TXT", options=[dns.edns.GenericOption(10, b"12345678"), dns.edns.GenericOption(65001, b"")])
+
+            def ask(source, tcp=False):
+                return (dns.query.tcp if tcp else dns.query.udp)(query, "127.0.0.1", port=port, source=source, timeout=10)
+            wait_for("the zone is there", lambda: ask("127.3.0.1").answer)
+            crowd = []
+            try:
+                for i in range(300):
+                    c = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=("127.1.0.1", 0))
+                    crowd.append(c)
+                    if i % 2:
+                        with contextlib.suppress(OSError):  # it may be closed already
+                            c.sendall(b"\0")  # half of a length, and no more
+                must(ask("127.2.0.1", tcp=True).answer, "another network has its connections")
+                must(ask("127.1.0.1").answer, "the same network has UDP")
+                closed = 0
+                for c in crowd:
+                    c.settimeout(0.01)
+                    try:
+                        closed += c.recv(1) == b""
+                    except ConnectionResetError:
+                        closed += 1
+                    except TimeoutError:
+                        pass
+                must(closed >= 290, f"all but ten are closed, not {closed}")
+            finally:
+                for c in crowd:
+                    c.close()
+            wait_for("its connections are free again", lambda: ask("127.1.0.1", tcp=True).answer)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.bind(("127.4.0.1", 0))
+                s.settimeout(5)
+                wire = query.to_wire()
+                for _ in range(50):  # a flood of four thousand, no faster than the socket takes them
+                    for _ in range(80):
+                        s.sendto(wire, ("127.0.0.1", port))
+                    must(ask("127.2.0.1").answer, "another network is answered")
+                answers = cut = 0
+                s.settimeout(0.2)
+                with contextlib.suppress(TimeoutError):
+                    while True:
+                        a = s.recv(4096)
+                        must(len(a) <= 1232, "an answer is too long")
+                        cut += bool(a[2] & 2)
+                        answers += 1
+                must(cut and answers < 4000, f"it is told to come over TCP, and mostly nothing: {answers}, {cut}")
+            must(ask("127.4.0.1", tcp=True).answer, "over TCP it is answered")
 
     def test_keys_sign_by_our_own_zone(self):
         """The whole circle: keys are made, their records appear in the zone, are seen in the DNS there, and the keys sign."""

@@ -129,6 +129,21 @@ class Rotation(unittest.TestCase):
         left = [n for n in os.listdir(os.path.join(h.data, "keys", "dkim")) if n.startswith(".")]
         self.assertEqual(left, [])
 
+    def test_one_domain_among_many(self):
+        """A domain that is added while many others get their keys has its own before they are through."""
+        h = self.house
+        self.made()
+        names = [f"a{i:02}.test" for i in range(64)]
+        h.tool("domain", "add", *names)
+        folder = os.path.join(h.data, "keys", "dkim")
+        wait_for("some have keys", lambda: len(os.listdir(folder)) > 4)
+        h.tool("domain", "add", "zz.test")
+
+        def with_keys():
+            return {n.split(",")[0] for n in os.listdir(folder) if not n.startswith(".")}
+        wait_for("zz.test has keys", lambda: "zz.test" in with_keys(), 120)
+        self.assertTrue(set(names) - with_keys(), "others still wait")
+
     def test_damaged(self):
         h = self.house
         first = self.made()

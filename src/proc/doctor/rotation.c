@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define ROTATION_TELL_MS MS_MINUTE
+#define ROTATION_TURN    32 /* domains in which something was done: then others may come in between */
 
 struct rotation_name {
     char text[ROTATION_DOMAIN_MAX + 1];
@@ -29,7 +30,7 @@ struct doctor_rotation {
     struct rotation_names todo;    /* of this run */
     struct rotation_names signing; /* in order: domains that sign, as the last run saw them */
     struct rotation_names hot;     /* something is under way there */
-    size_t at, open;
+    size_t at, open, worked;
     time_ms full_at; /* monotonic: the next full run */
     time_ms wait_ms; /* until the next look at hot ones */
     bool changed;    /* this run took steps */
@@ -156,6 +157,7 @@ static void run_found(void *arg, const struct rotation_found *f)
     r->open--;
     r->changed = r->changed || f->changed;
     r->untold = r->untold || f->changed;
+    r->worked += f->changed;
     if (r->untold && clock_mono() - r->told_at >= ROTATION_TELL_MS)
         run_tell(r); /* keys for thousands of domains take long to make: their records need not wait for it */
     for (size_t i = 0; i < f->n_keys; i++)
@@ -212,8 +214,19 @@ static void sweep_next(struct doctor_rotation *r)
         r->sweep[0] = 0;
 }
 
+/* A domain that is added while thousands of others get their keys need not wait for them all: this run ends
+ * early, the next one begins with the new and goes on with what is left. */
+static void run_cut(struct doctor_rotation *r)
+{
+    for (; r->at < r->todo.n; r->at++)
+        if (r->hot.n < DOCTOR_DOMAINS_MAX)
+            names_add(&r->hot, slice_str(r->todo.at[r->at].text));
+}
+
 static void run_on(struct doctor_rotation *r)
 {
+    if (r->again && r->worked >= ROTATION_TURN)
+        run_cut(r);
     while (r->at < r->todo.n && r->open < ROTATION_JOBS)
         run_one(r, slice_str(r->todo.at[r->at++].text), false);
     if (r->at == r->todo.n && !r->open && r->sweep[0])
@@ -241,12 +254,16 @@ static void run_domains(void *arg, enum err e, const struct doctor_domain *domai
         return;
     }
     for (size_t i = 0; i < n; i++) {
-        slice name = domains[i].name;
-        names_add(&r->ours, name);
-        if (!domain_setting_on(doctor_domain_setting(&domains[i], "sign", SLICE("on"))))
-            continue;
-        names_add(&r->signing, name);
-        if (r->full || !names_have(&before, name) || names_have(&hot, name))
+        names_add(&r->ours, domains[i].name);
+        if (domain_setting_on(doctor_domain_setting(&domains[i], "sign", SLICE("on"))))
+            names_add(&r->signing, domains[i].name);
+    }
+    for (size_t i = 0; i < r->signing.n; i++) /* what is new first */
+        if (!names_have(&before, slice_str(r->signing.at[i].text)))
+            names_add(&r->todo, slice_str(r->signing.at[i].text));
+    for (size_t i = 0; i < r->signing.n; i++) {
+        slice name = slice_str(r->signing.at[i].text);
+        if (names_have(&before, name) && (r->full || names_have(&hot, name)))
             names_add(&r->todo, name);
     }
     names_clear(&hot);
@@ -267,7 +284,7 @@ static void run_begin(struct doctor_rotation *r)
     r->again = r->changed = r->untold = r->retry = false;
     r->full = clock_mono() >= r->full_at;
     r->told_at = clock_mono();
-    r->at = r->open = 0;
+    r->at = r->open = r->worked = 0;
     r->sweep[0] = 0;
     if (r->full) {
         r->full_at =
