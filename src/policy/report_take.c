@@ -121,26 +121,28 @@ static bool is_type(const struct mime_part *p, const char *type, const char *sub
 
 /* ---- failure reports */
 
-/* The header of the message reported on. */
-static slice inside(const struct taking *t)
+/* The header of the message reported on; some encode it, which only text may be (RFC 2046 §5.2.1). */
+static slice inside(struct taking *t, struct buf *room)
 {
+    slice all = {0};
     for (size_t i = 1; i < t->mime->n; i++) {
         const struct mime_part *p = &t->mime->parts[i];
         if (is_type(p, "message", "rfc822") || is_type(p, "text", "rfc822-headers"))
-            return slice_sub(body_of(t, p), 0, PROSE_MAX);
+            return decoded(t, p, room, &all) == OK ? slice_sub(all, 0, PROSE_MAX) : (slice){0};
     }
-    return (slice){0};
+    return all;
 }
 
 static enum err take_failure(struct taking *t, const struct mime_part *p)
 {
-    struct buf room CLEANUP(buf_done);
+    struct buf room CLEANUP(buf_done), other CLEANUP(buf_done);
     slice fields;
     enum err e;
     buf_init(&room, REPORT_PACKED_MAX);
+    buf_init(&other, REPORT_PACKED_MAX);
     e = decoded(t, p, &room, &fields);
     t->out->kind = REPORT_FAILURE;
-    return e ? e : failure_read(fields, inside(t), t->arena, &t->out->failure, t->why);
+    return e ? e : failure_read(fields, inside(t, &other), t->arena, &t->out->failure, t->why);
 }
 
 static enum err take_prose(struct taking *t)

@@ -81,7 +81,7 @@ FAILURE = (b"From: r@far.test\r\nSubject: failed\r\nMIME-Version: 1.0\r\n"
 
 
 # who reports, and is believed: DMARC passes by SPF
-ZONE = "".join(f'_dmarc.{d} TXT "v=DMARC1; p=none"\n{d} TXT "v=spf1 ip4:127.0.0.0/8 -all"\n' for d in ("big.example", "other.example", "far.test"))
+ZONE = "".join(f'_dmarc.{d} TXT "v=DMARC1; p=none"\n{d} TXT "v=spf1 ip4:127.0.0.0/8 -all"\n' for d in ("big.example", "other.example", "far.test")) + "www.demo.test A 198.51.101.77\n"
 
 
 @unittest.skipUnless(DnsStub, "python3-dnspython is not installed")
@@ -128,7 +128,7 @@ class Reports(unittest.TestCase):
         self.assertIn("Your own server: Source 192.0.2.25 sent 12,002 messages, of which 2 failed", text)
         self.assertIn("5 messages came by 1 source that SPF does not name, but with your signature intact", text)
         self.assertIn("big.example (Google Inc.) reported that 3 of 1,200 TLS sessions failed.", text)
-        self.assertIn("3 TLS sessions failed: certificate-host-mismatch at mx.demo.test", text)
+        self.assertIn("3 TLS sessions failed at mx.demo.test because the certificate does not carry the server's name (certificate-host-mismatch).", text)
         self.assertIn("mail from 198.51.100.99 failed dmarc", text)
         self.assertIn("wait until there are 14", text)
         table = self.told("--table")
@@ -146,6 +146,38 @@ class Reports(unittest.TestCase):
                 with open(os.path.join(folder, f), "rb") as file:
                     self.assertNotIn(b"topsecret", file.read(), f)
         self.assertEqual(self.house.mailbox("bob"), [])
+
+    def test_the_web_shop(self):
+        """A machine that proves nothing, but has the address of our web site; what is told is in the JSON, too."""
+        rows = [record("198.51.101.77", 310, disposition="quarantine"), record("192.0.2.26", 2)]
+        self.assertEqual(self.send(mail(gzip.compress(aggregate(rows))))[0], 250)
+        text = self.told()
+        self.assertIn("It was big.example: what other receivers saw is not known.", text)
+        self.assertIn("Source 198.51.101.77 sent 310 messages in your name that failed both checks; it has the address of www.demo.test and"
+                      " signs with no key; 310 filed as junk: probably your web site or web shop.", text)
+        self.assertIn("server mail.demo.test, port 465 (TLS)", text)
+        self.assertIn("Source 192.0.2.26 sent 2 messages in your name that failed both checks; it is in the network of this server", text)
+        values = self.house.tool_json("reports", "demo.test")[0]
+        total = next(v for v in values if v["kind"] == "total")
+        self.assertEqual((total["organisations"], total["messages"], total["believed"], total["days"]), (1, 312, 0, 7))
+        shop = next(v for v in values if v["kind"] == "source" and v["class"] == "near")
+        self.assertEqual((shop["source"], shop["messages"], shop["quarantined"], shop["in_the_name_of"], shop["reported_by"]),
+                         ("198.51.101.77", 310, 310, "demo.test", "big.example"))
+        advice = next(v for v in values if v["kind"] == "advice")
+        self.assertEqual((advice["policy"], advice["reported_days"]), ("none", 3))
+
+    def test_a_period_that_cannot_be_true(self):
+        """Backwards, in milliseconds, of many years: it counts as a day, and nobody is told to be stricter for it."""
+        now = int(time.time())
+        for i, (begin, end) in enumerate(((now, now - 5 * DAY), ((now - 2 * DAY) * 1000, (now - DAY) * 1000), (1, now + 900 * DAY), (0, 0))):
+            xml = aggregate([record("192.0.2.25", 1, "pass", "pass")], number=str(i)).decode()
+            begun, ended = (xml.index(f"<{t}>") for t in ("begin", "end"))
+            xml = xml[:begun] + f"<begin>{begin}</begin><end>{end}" + xml[xml.index("</end>", ended):]
+            self.assertEqual(self.send(mail(gzip.compress(xml.encode())))[0], 250)
+        for v in self.house.tool_json("reports", "demo.test")[0]:
+            if v["kind"] == "reporter":
+                self.assertGreater(v["begin"], time.strftime("%Y-%m-%d", time.gmtime(now - 33 * DAY)))
+                self.assertLess(v["end"], time.strftime("%Y-%m-%d", time.gmtime(now + 2 * DAY)))
 
     def test_who_is_not_proven_does_not_count(self):
         rows = [record("203.0.113.9", 9000)]

@@ -304,7 +304,7 @@ class Send(unittest.TestCase):
         self.assertEqual(m["Auto-Submitted"], "auto-generated")
         _, machine, header = m.get_payload()
         fields = email.message_from_string(machine.get_payload()[0].as_string() if machine.is_multipart() else machine.get_payload())
-        want = {"Feedback-Type": "auth-failure", "Version": "1", "Auth-Failure": "dmarc", "Identity-Alignment": "none",
+        want = {"Feedback-Type": "auth-failure", "Version": "1", "Auth-Failure": "dmarc", "Identity-Alignment": "dkim, spf",
                 "Reported-Domain": "asks.test", "Source-IP": "127.0.0.1", "Delivery-Result": "reject",
                 "Original-Mail-From": "redacted@forged.test", "Original-Rcpt-To": "redacted@demo.test",
                 "Reporting-MTA": "dns; mail.demo.test"}
@@ -317,6 +317,54 @@ class Send(unittest.TestCase):
         self.assertEqual(told["From"], "Somebody <boss@asks.test>")
         self.assertIsNone(told["Subject"])
         self.assertIn("failure reports sent", status)
+        # who is started again knows how many there were today
+        old = self.house.kill("reporter")
+        wait_for("reporter is back", lambda: [p for p in self.house.pids("reporter") if p not in old])
+        self.send("boss@asks.test", "again", 3, envelope="x@forged.test")
+        self.send("a@quiet.test", "behind them")
+        self.counted("quiet.test", 1)
+        self.assertEqual(self.db("SELECT count(*) FROM settled WHERE outcome = 4"), [(10,)])
+        self.assertEqual(len(self.sink.to("fail@asks.test")), 10)
+
+    def test_what_is_queued_and_not_settled_goes_out_again_as_the_same(self):
+        """The moment between relay's yes and journal's: what lies on the disk then is a report without its row in settled."""
+        data = tempfile.mkdtemp(prefix="posthorn-test-data-")
+        os.chmod(data, 0o755)
+        self.addCleanup(shutil.rmtree, data, ignore_errors=True)
+        self.house.stop()
+        same = {"resolver": self.knot.address, "data": os.path.join(data, "data"),
+                "config": f"route * 127.0.0.1:{self.sink.port}\nlimit report-period {PERIOD}\n"}
+        self.house = House(accounts=["alice"], **same).start()
+        self.send("a@forged.test", "once", 3)
+        self.counted("forged.test", 3)
+        self.settled("forged.test", 0)
+        wait_for("it came", lambda: self.total("agg@forged.test") == 3)
+        first = {r.id: r for r in self.reports("agg@forged.test")}
+        count = len(self.sink.to("agg@forged.test"))
+        self.house.stop()
+        db = sqlite3.connect(os.path.join(data, "data", "journal", "reports.db"))
+        db.execute("DELETE FROM settled")
+        db.commit()
+        db.close()
+        self.house = House(accounts=[], **same).start()
+        self.addCleanup(self.house.stop)
+        wait_for("it comes again", lambda: len(self.sink.to("agg@forged.test")) > count)
+        self.settled("forged.test", 0)
+        for _, raw in self.sink.to("agg@forged.test"):
+            again = Report(self, raw)
+            self.assertEqual(again.xml, first[again.id].xml)
+            self.assertEqual((again.name, again.message["Message-ID"], again.message["Subject"]),
+                             (first[again.id].name, first[again.id].message["Message-ID"], first[again.id].message["Subject"]))
+
+    def test_a_domain_that_is_gone_sends_nothing(self):
+        self.house.tool("domain", "add", "gone.test")
+        self.house.tool("account", "add", "a@gone.test", "--random")
+        self.house.deliver("x@forged.test", ["a@gone.test"], mail("x@forged.test", "gone"))
+        self.house.tool("account", "remove", "a@gone.test")
+        self.house.tool("domain", "remove", "gone.test")
+        self.assertNotIn("gone.test", self.house.tool("domain", "list").stdout)
+        wait_for("it is settled", lambda: self.db("SELECT outcome FROM settled WHERE envelope_to = 'gone.test'") == [(2,)])
+        self.assertEqual(self.sink.to("agg@forged.test"), [])
 
     def test_killed_in_between(self):
         """What journal has is reported whatever happens to reporter; a copy too many has the same id."""

@@ -80,6 +80,13 @@ static uint64_t number(slice text)
     return slice_u64(slice_trim(text), &n) && n <= INT64_MAX / 1000 ? n : 0;
 }
 
+/* Seconds; some write milliseconds, which as seconds would be in the year 5138 at least. */
+static time_ms moment(slice text)
+{
+    uint64_t n = number(text);
+    return (time_ms)(n < (uint64_t)100000000000 ? n * 1000 : n);
+}
+
 static uint8_t policy(slice text)
 {
     static const slice words[] = {SLICE_INIT("none"), SLICE_INIT("quarantine"), SLICE_INIT("reject")};
@@ -102,8 +109,8 @@ static void set_contact(struct aggregate_reader *r, slice t) { r->report.contact
 static void set_id(struct aggregate_reader *r, slice t) { r->report.report_id = keep(r, t); }
 static void set_generator(struct aggregate_reader *r, slice t) { r->report.generator = keep(r, t); }
 static void set_error(struct aggregate_reader *r, slice t) { if (!r->report.error.n) r->report.error = keep(r, t); }
-static void set_begin(struct aggregate_reader *r, slice t) { r->report.begin = (time_ms)number(t) * 1000; }
-static void set_end(struct aggregate_reader *r, slice t) { r->report.end = (time_ms)number(t) * 1000; }
+static void set_begin(struct aggregate_reader *r, slice t) { r->report.begin = moment(t); }
+static void set_end(struct aggregate_reader *r, slice t) { r->report.end = moment(t); }
 static void set_domain(struct aggregate_reader *r, slice t) { r->report.policy.domain = report_domain(t, r->arena); }
 static void set_p(struct aggregate_reader *r, slice t) { r->report.policy.p = policy(t); }
 static void set_sp(struct aggregate_reader *r, slice t) { r->report.policy.sp = policy(t); }

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-#define APPLICATION_ID 0x50485250 /* "PHRP" */
+#define APPLICATION_ID 0x50485250          /* "PHRP" */
+#define WAL_BYTES_MAX  ((uint64_t)8 << 20) /* then it is taken into the file, also while more comes in */
 
 /* Numbers in columns are those of the structs in ipc/reporter_journal.h. dkim: a line a signature, "domain
  * selector result"; an empty name is "-". */
@@ -126,10 +127,12 @@ enum err reports__begin(struct reports *r, struct db_txn *out)
     return e ? e : db_begin(r->db, out);
 }
 
-uint64_t reports__number(struct reports *r, const char *sql)
+enum err reports__commit(struct reports *r, struct db_txn *t)
 {
-    struct stmt *q CLEANUP(stmt_done) = db_stmt(r->db, sql);
-    return stmt_row(q) == OK ? stmt_u64(q, 0) : 0;
+    enum err e = db_commit(t);
+    if (e == OK && db_wal_bytes(r->db) > WAL_BYTES_MAX)
+        IGNORE_RESULT(db_checkpoint(r->db), "it is in the log; the next use sees a broken database");
+    return e;
 }
 
 uint64_t reports__bounded(uint64_t n)
@@ -139,7 +142,7 @@ uint64_t reports__bounded(uint64_t n)
 
 uint64_t reports_count(struct reports *r)
 {
-    return reports__ready(r) == OK ? reports__number(r, "SELECT count(*) FROM report") : 0;
+    return reports__ready(r) == OK ? db_number(r->db, "SELECT count(*) FROM report") : 0;
 }
 
 uint64_t reports_steps(const struct reports *r)

@@ -20,8 +20,8 @@ struct reports {
 NODISCARD enum err reports__ready(struct reports *r);
 /* The same, and begins a transaction. */
 NODISCARD enum err reports__begin(struct reports *r, struct db_txn *out);
-/* The one number that a query without parameters gives; 0 when it fails. */
-uint64_t reports__number(struct reports *r, const char *sql);
+/* db_commit(), and the log does not grow without bound. */
+NODISCARD enum err reports__commit(struct reports *r, struct db_txn *t);
 /* Sums stay far from the edge of SQLite's integers. */
 uint64_t reports__bounded(uint64_t n);
 

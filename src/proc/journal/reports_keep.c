@@ -194,7 +194,7 @@ static enum err prune_largest(struct reports *r)
 
 static enum err prune_seen(struct reports *r, bool full, time_ms oldest)
 {
-    if (!full && reports__number(r, "SELECT coalesce(min(begin_at), 1 << 40) FROM seen") >=
+    if (!full && db_number(r->db, "SELECT coalesce(min(begin_at), 1 << 40) FROM seen") >=
                      (uint64_t)(oldest > 0 ? oldest / MS_SECOND : 0))
         return OK; /* mostly */
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
@@ -223,9 +223,7 @@ static enum err prune_settled(struct reports *r, time_ms oldest)
  * quarters of the room, so that they never push out what we judged. */
 static enum err prune(struct reports *r, bool is_report, time_ms now)
 {
-    uint64_t used = (reports__number(r, "PRAGMA page_count") - reports__number(r, "PRAGMA freelist_count")) *
-                    reports__number(r, "PRAGMA page_size");
-    bool full = used > (is_report ? r->limits.bytes_max / 4 * 3 : r->limits.bytes_max);
+    bool full = db_used_bytes(r->db) > (is_report ? r->limits.bytes_max / 4 * 3 : r->limits.bytes_max);
     time_ms oldest = now - (time_ms)r->limits.keep_days * MS_DAY;
     enum err e = prune_old(r, oldest);
     if (!e && full && is_report)
@@ -253,7 +251,7 @@ enum err reports_add(struct reports *r, const struct report_head *head, slice ro
         e = put_head(r, head, rows.n);
     if (!e)
         e = put_rows(r, rows, kinds[head->kind].shape, kinds[head->kind].put, db_last_id(r->db));
-    return e ? e : db_commit(&t);
+    return e ? e : reports__commit(r, &t);
 }
 
 enum err reports_seen(struct reports *r, slice rows, time_ms now)
@@ -264,5 +262,5 @@ enum err reports_seen(struct reports *r, slice rows, time_ms now)
         e = prune(r, false, now);
     if (!e)
         e = put_rows(r, rows, &seen_row_shape, put_seen, 0);
-    return e ? e : db_commit(&t);
+    return e ? e : reports__commit(r, &t);
 }

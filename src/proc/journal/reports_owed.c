@@ -88,5 +88,5 @@ enum err reports_settled(struct reports *r, const struct settled *s)
     stmt_bind_text(q, 7, s->to);
     stmt_bind_u64(q, 8, reports__bounded(s->messages));
     e = stmt_run(q);
-    return e ? e : db_commit(&t);
+    return e ? e : reports__commit(r, &t);
 }

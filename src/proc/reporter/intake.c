@@ -18,7 +18,7 @@
 #define MESSAGE_MAX   ((uint64_t)64 << 20)
 #define PARENTS_MAX   8 /* names above the domain reported on that are asked for */
 #define SETTLE_BYTES  ((size_t)4 << 20)
-#define PERIOD_MAX_MS (31 * MS_DAY)
+#define PERIOD_MAX_MS (8 * MS_DAY) /* a week; nobody shall be told to be stricter for one report */
 
 struct intake_job {
     struct list link;

@@ -1,35 +1,30 @@
 /* tell: posthorn reports DOMAIN. Asks directory whether the domain is ours, journal for what was reported (in
  * the days asked for, and in the last 30 for advice), resolver for the names of sources, and keeps the answer
  * as rows that directory fetches one by one. */
-#include "core/dmarc/dmarc_record.h"
 #include "core/dns/dns_name.h"
 #include "core/dns/dns_rr.h"
 #include "ipc/directory_reporter.h"
 #include "ipc/x_resolver.h"
 #include "ipc/x_settings.h"
-#include "policy/report_words.h"
-#include "proc/reporter/reporter.h"
+#include "proc/reporter/tell__.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
-#include "text/date.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TELL_ARENA   ((size_t)16 << 20)
-#define TELL_ROWS    4000 /* JSON objects of one answer */
-#define TELL_BYTES   ((size_t)4 << 20)
-#define TELL_INPUT   100000 /* rows asked of journal */
-#define TELL_OTHERS  200    /* rows of TLS and failure reports */
-#define TELL_ORGS    1000   /* told by name; what further ones reported is told together */
-#define TELL_KINDS   8      /* kinds of reports, proven and not */
-#define TELL_SOURCES 500    /* in the table */
-#define WATCH_DAYS   30
-#define DAYS_MAX     3650
-#define PTR_MAX      25
-#define PTR_MS       (2 * MS_SECOND) /* all at once */
-#define NEAR_MAX     8               /* addresses of a name */
-#define ROW_BITS     12
+#define TELL_ARENA  ((size_t)16 << 20)
+#define TELL_BYTES  ((size_t)4 << 20)
+#define TELL_INPUT  500000 /* rows asked of journal: three seconds of work for both */
+#define TELL_WATCH  100000 /* of which older ones than those asked for are read, for advice */
+#define TELL_OTHERS 200    /* rows of TLS and failure reports */
+#define TELL_ORGS   1000   /* told by name; what further ones reported is told together */
+#define TELL_KINDS  8      /* kinds of reports, proven and not */
+#define WATCH_DAYS  30
+#define DAYS_MAX    3650
+#define PTR_MS      (2 * MS_SECOND) /* all at once */
+#define NEAR_MAX    8               /* addresses of a name */
+#define ROW_BITS    12
 
 /* What is asked of journal, one after the other. */
 static const struct {
@@ -40,49 +35,8 @@ static const struct {
     {REPORT_ASK_TLS, false},  {REPORT_ASK_FAILURES, false}, {REPORT_ASK_SENT, false},
 };
 
-/* What is asked of the DNS: the name of a source, or an address of a name of the domain's. */
-struct tell_name {
-    struct tell *tell;
-    struct report_source *source; /* or NULL: */
-    slice name;
-    uint16_t type;
-};
-
 /* Names in front of a domain under which its web site, or its shop, mostly is. */
-static const slice web_names[] = {SLICE_INIT(""), SLICE_INIT("www."), SLICE_INIT("shop.")};
-
-struct tell {
-    struct list link;
-    struct reporter *reporter;
-    struct role_peer *peer; /* NULL: who asked is gone */
-    uint64_t id;            /* of the question in hand; 0: none */
-    uint32_t number;
-    struct arena arena;
-    slice domain;
-    unsigned days;
-    time_ms now;
-    size_t step, from; /* the page in hand */
-    struct report_place place;
-    bool cut; /* there are more rows than TELL_INPUT */
-    struct tell_name names[PTR_MAX + 2 * ARRAY_LEN(web_names)];
-    size_t n_names, names_open; /* asked; not answered, and one while they are being asked */
-    struct ip ours[16];
-    size_t n_ours;
-    struct report_org *orgs;
-    size_t n_orgs;
-    time_ms first; /* when the oldest report of the watched days begins; 0: none */
-    uint8_t policy;
-    time_ms policy_end;
-    struct report_sources sources, watched;
-    struct report_words_tls *tls;
-    size_t n_tls;
-    struct report_words_failure *failures;
-    size_t n_failures;
-    uint64_t sent, sent_messages; /* reports of ours */
-    struct buf json;              /* the rows, one behind the other */
-    uint32_t at[TELL_ROWS + 1];
-    size_t n_rows;
-};
+static const slice web_names[TELL_WEB] = {SLICE_INIT(""), SLICE_INIT("www."), SLICE_INIT("shop.")};
 
 static void tell_free(struct tell *t)
 {
@@ -132,160 +86,7 @@ static void tell_row(struct tell *t, size_t i)
         tell_free(t);
 }
 
-/* ---- rows */
-
-static struct buf *row_begin(struct tell *t, const char *kind)
-{
-    buf_print(&t->json, "{\"kind\":\"%s\"", kind);
-    return &t->json;
-}
-
-static void row_end(struct tell *t)
-{
-    buf_byte(&t->json, '}');
-    if (buf_failed(&t->json) || t->n_rows + 1 >= TELL_ROWS)
-        buf_truncate(&t->json, t->at[t->n_rows]); /* what does not fit is left out */
-    else
-        t->at[++t->n_rows] = (uint32_t)t->json.n;
-}
-
-static void put_text(struct buf *b, const char *name, slice value)
-{
-    buf_print(b, ",\"%s\":", name);
-    journal_event_json(b, value);
-}
-
-static void put_number(struct buf *b, const char *name, uint64_t value)
-{
-    buf_print(b, ",\"%s\":%llu", name, (unsigned long long)value);
-}
-
-/* RFC 3339; 0: left out. */
-static void put_time(struct buf *b, const char *name, time_ms at)
-{
-    if (at <= 0)
-        return;
-    buf_print(b, ",\"%s\":\"", name);
-    IGNORE_RESULT(date_print_iso(at, b), "the buffer notes it");
-    buf_str(b, "\"");
-}
-
-/* s: sums of it, or of a group it stands for. */
-static void put_source(struct buf *b, const struct report_source *top, const struct report_source *s)
-{
-    char ip[IP_TEXT];
-    ip_print(&top->ip, ip);
-    put_text(b, "source", ip_is_none(&top->ip) ? SLICE("") : slice_str(ip));
-    put_text(b, "name", top->name);
-    put_text(b, "class", slice_str(report_class_word(report_class_of(top))));
-    put_number(b, "messages", s->messages);
-    put_number(b, "believed", s->believed);
-    put_number(b, "dkim_passed", s->dkim_passed);
-    put_number(b, "spf_passed", s->spf_passed);
-    put_number(b, "refused", s->refused);
-    put_number(b, "quarantined", s->quarantined);
-    put_text(b, "other_domain", top->other);
-}
-
-static void put_group(struct buf *b, const struct report_group *g)
-{
-    put_source(b, g->top, &g->sum);
-    put_number(b, "sources", g->n);
-    put_text(b, "in_the_name_of", g->sum.as);
-    put_text(b, "reported_by", g->sum.org);
-    put_time(b, "failed_from", g->sum.first);
-    put_time(b, "failed_until", g->sum.last);
-}
-
-static void put_total(struct buf *b, const struct report_summary *s)
-{
-    put_number(b, "days", s->days);
-    put_number(b, "organisations", s->n_orgs);
-    put_number(b, "messages", s->sources->messages);
-    put_number(b, "believed", s->sources->believed);
-    put_number(b, "counted_once", s->sources->twice);
-    put_text(b, "cut", s->cut ? SLICE("yes") : SLICE("no"));
-}
-
-static void put_tls(struct buf *b, const struct report_words_tls *t)
-{
-    put_text(b, "organisation", t->org);
-    put_text(b, "result", t->result);
-    put_text(b, "receiving_mx", t->mx);
-    put_text(b, "reason", t->reason);
-    put_number(b, "sessions", t->result.n ? t->count : t->good + t->failed);
-    put_number(b, "failed", t->result.n ? t->count : t->failed);
-}
-
-static void put_failure(struct buf *b, const struct report_words_failure *f)
-{
-    char ip[IP_TEXT];
-    ip_print(&f->source, ip);
-    put_text(b, "source", ip_is_none(&f->source) ? SLICE("") : slice_str(ip));
-    put_text(b, "failure", f->failure);
-    put_text(b, "in_the_name_of", f->header_from);
-    put_number(b, "messages", f->incidents);
-}
-
-static void tell_line(void *arg, const struct report_line *line)
-{
-    struct tell *t = arg;
-    struct buf *b = row_begin(t, line->kind);
-    bool is_advice = slice_eq(slice_str(line->kind), SLICE("advice"));
-    put_text(b, "text", line->text);
-    put_text(b, "fix", line->fix);
-    if (line->group)
-        put_group(b, line->group);
-    if (line->sum && !is_advice)
-        put_total(b, line->sum);
-    if (line->sum && is_advice) {
-        put_text(b, "policy", dmarc_policy_word((enum dmarc_policy)line->sum->policy));
-        put_number(b, "reported_days", line->sum->watched_days);
-    }
-    if (line->tls)
-        put_tls(b, line->tls);
-    if (line->failure)
-        put_failure(b, line->failure);
-    row_end(t);
-}
-
-/* What we told others of their mail to this domain. */
-static void tell_sent(struct tell *t)
-{
-    char text[256];
-    struct buf *b;
-    if (t->sent == 0)
-        return;
-    (void)snprintf(text, sizeof text,
-                   "This server sent %llu report%s on %llu message%s that came to the domain.",
-                   (unsigned long long)t->sent, t->sent == 1 ? "" : "s", (unsigned long long)t->sent_messages,
-                   t->sent_messages == 1 ? "" : "s");
-    b = row_begin(t, "sent");
-    put_text(b, "text", slice_str(text));
-    put_number(b, "reports", t->sent);
-    put_number(b, "messages", t->sent_messages);
-    row_end(t);
-}
-
-static void tell_tables(struct tell *t)
-{
-    static const char *const kinds[] = {"aggregate", "failure", "tls"};
-    for (size_t i = 0; i < t->n_orgs; i++) {
-        struct buf *b = row_begin(t, "reporter");
-        put_text(b, "organisation", t->orgs[i].org);
-        put_text(b, "reports_of", slice_str(kinds[t->orgs[i].kind]));
-        put_number(b, "reports", t->orgs[i].reports);
-        put_number(b, "messages", t->orgs[i].messages);
-        put_text(b, "proven", t->orgs[i].proven ? SLICE("yes") : SLICE("no"));
-        put_time(b, "begin", t->orgs[i].begin);
-        put_time(b, "end", t->orgs[i].end);
-        row_end(t);
-    }
-    for (size_t i = 0; i < size_min(t->sources.n, TELL_SOURCES); i++) {
-        put_source(row_begin(t, "row"), &t->sources.at[i], &t->sources.at[i]);
-        row_end(t);
-    }
-}
+/* ---- the words */
 
 static void tell_words(struct tell *t)
 {
@@ -314,12 +115,12 @@ static void tell_words(struct tell *t)
     s.cut = t->cut;
     if (t->first)
         s.watched_days = (unsigned)size_min((size_t)((t->now - t->first) / MS_DAY + 1), WATCH_DAYS);
-    if (!report_words(&s, tell_line, t)) {
+    if (!report_words(&s, tell__line, t)) {
         tell_fail(t, ERR_LIMIT, "there is more in the reports than fits into one answer; ask for fewer days");
         return;
     }
-    tell_sent(t);
-    tell_tables(t);
+    tell__sent(t);
+    tell__tables(t);
     tell_row(t, 0); /* there is always a total */
 }
 
@@ -386,7 +187,7 @@ static void tell_names(struct tell *t)
     t->names_open = 1; /* ours */
     for (size_t i = 0; i < t->n_ours; i++)
         tell_near(t, &t->ours[i], (slice){0});
-    for (size_t i = 0; i < t->sources.n && asked < PTR_MAX; i++) {
+    for (size_t i = 0; i < t->sources.n && asked < TELL_PTR_MAX; i++) {
         struct report_source *s = &t->sources.at[i];
         struct dns_name reverse;
         if (s->messages == s->believed || ip_is_none(&s->ip))
@@ -516,6 +317,18 @@ static bool keep_others(struct tell *t, const struct report_page *p)
     return true;
 }
 
+/* Are there rows enough for advice, and of the days asked for all? Then it is advice of the days they reach
+ * back. */
+static bool tell_watched(struct tell *t, const struct report_page *p)
+{
+    const struct report_row *last = p->n_sources ? &p->sources[p->n_sources - 1] : NULL;
+    if (!last || t->from < TELL_WATCH || last->end > t->now - (time_ms)t->days * MS_DAY)
+        return false;
+    if (last->end > t->first)
+        t->first = last->end;
+    return true;
+}
+
 static void tell_page(void *arg, enum err e, const void *message, int *fds, size_t n_fds)
 {
     struct tell *t = arg;
@@ -540,7 +353,7 @@ static void tell_page(void *arg, enum err e, const void *message, int *fds, size
         return;
     }
     t->cut = t->cut || (p->more && p->n_sources && t->from >= TELL_INPUT);
-    if (!p->more || n == 0 || t->from >= TELL_INPUT) {
+    if (!p->more || n == 0 || t->from >= TELL_INPUT || tell_watched(t, p)) {
         t->from = 0;
         t->step++;
     }

@@ -284,6 +284,22 @@ static void numbers_without_measure(void **state)
     assert_true(page.sources[0].row.count == (uint64_t)1 << 40);
 }
 
+/* Also while reports come without a pause: the log is part of the room. */
+static void the_log_stays_small(void **state)
+{
+    char id[16];
+    (void)state;
+    for (int i = 0; i < 2000; i++)
+        source((uint8_t)i, 1, true);
+    for (int i = 0; i < 60; i++) {
+        (void)snprintf(id, sizeof id, "%d", i);
+        struct report_head h = head(id, T0);
+        assert_int_equal(add(&h, T0), OK);
+    }
+    assert_true(shim_file("reports.db").n > (size_t)1 << 20);
+    assert_true(shim_file("reports.db-wal").n < (size_t)12 << 20);
+}
+
 static void failure_reports_are_counted_by_day(void **state)
 {
     struct settled s = {.begin = T0 / MS_DAY * 86400,
@@ -518,6 +534,7 @@ int main(void)
         T(the_old_go),
         T(a_flood_pushes_out_itself),
         T(numbers_without_measure),
+        T(the_log_stays_small),
         T(failure_reports_are_counted_by_day),
         T(what_we_judged_adds_up),
         T(what_we_owe_is_one_report_for_each_policy),

@@ -204,6 +204,98 @@ static void careless_reports_are_read(void **state)
     assert_true(w->r.aggregate.mistakes > 0);
 }
 
+/* Times in milliseconds, counts that are none, an encoding that is not UTF-8, nothing of what RFC 9990 asks
+ * for but a domain and a period, CDATA, and characters that no XML has. */
+static void odd_numbers_and_letters(void **state)
+{
+    struct world *w = *state;
+    const struct aggregate_report *r = &w->r.aggregate;
+    assert_int_equal(
+        take_xml(w, "<?xml version='1.0' encoding='ISO-8859-1'?><feedback><report_metadata><org_name>"
+                    "M\xfcller <![CDATA[<&>]]>&#27;&#x9b;[2J\x1b</org_name><date_range><begin>"
+                    "1700000000000</begin><end>1700086399000</end></date_range></report_metadata>"
+                    "<policy_published><domain>example.org</domain></policy_published><record><row>"
+                    "<count>-5</count></row></record><record><row><count>99999999999999999999999"
+                    "</count></row></record><record><row><count> 4 </count></row></record></feedback>"),
+        OK);
+    assert_int_equal(r->begin, 1700000000000);
+    assert_int_equal(r->end, 1700086399000);
+    assert_int_equal(r->messages, 4);
+    assert_true(slice_starts(r->org, SLICE("M\xef\xbf\xbdller <&>")));
+    for (size_t i = 0; i < r->org.n; i++)
+        assert_true(r->org.p[i] >= ' ' && r->org.p[i] != 0x7f && r->org.p[i] != 0x9b);
+    assert_int_equal(
+        take_xml(w, "<feedback><report_metadata><date_range><begin>9223372036854775807</begin><end>-1"
+                    "</end></date_range></report_metadata><policy_published><domain>example.org"
+                    "</domain></policy_published><record/></feedback>"),
+        OK);
+    assert_true(r->begin == 0 && r->end == 0);
+}
+
+/* How reports lie in messages. */
+static void wherever_it_lies(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *header, *before, *after;
+    } ways[] = {
+        {"Content-Type: text/xml; charset=utf-8\r\nContent-Disposition: inline", "", ""},
+        {"Content-Type: text/plain", "", ""},
+        {"Content-Type: application/octet-stream; name=\"r.xml\"", "", ""},
+        {"Content-Type: multipart/mixed; boundary=a",
+         "--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+         "<html>report</html>\r\n--b\r\nContent-Type: application/xml\r\n\r\n",
+         "\r\n--b--\r\n--a--\r\n"},
+        {"Content-Type: multipart/mixed; boundary=a", /* forwarded, and never ended */
+         "--a\r\nContent-Type: message/rfc822\r\n\r\nSubject: Fwd\r\nContent-Type: text/xml\r\n\r\n", ""},
+        {"Content-Type: multipart/mixed", "", ""}, /* no boundary: text, as RFC 2045 §5.2 has it */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct buf body CLEANUP(buf_done);
+        buf_init(&body, 1 << 20);
+        buf_str(&body, ways[i].before);
+        buf_str(&body, HEAD RECORD RECORD "</feedback>");
+        buf_str(&body, ways[i].after);
+        if (take(w, ways[i].header, buf_view(&body)))
+            fail_msg("%zu: %s", i, w->why.text);
+        check_usual(&w->r.aggregate);
+    }
+    /* base64 that is none is no report, and not the end of the world */
+    assert_int_equal(take(w, "Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64",
+                          SLICE("\xff\xfe*** not base64 at all ***\r\n")),
+                     ERR_SYNTAX);
+}
+
+/* Nothing of a failure report that a stranger wrote is a control character, or a name that is none. */
+static void hostile_failure_reports(void **state)
+{
+    struct world *w = *state;
+    const struct failure_report *f = &w->r.failure;
+    assert_int_equal(
+        take(
+            w, "Content-Type: multipart/report; report-type=feedback-report; boundary=b",
+            SLICE(
+                "--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: a\x1b[2Jb\xff\0c\r\n"
+                "Reported-Domain: example.org\r\nReported-Domain: evil.example\r\nIncidents: -3\r\n"
+                "Source-IP: 1.2.3.4'; DROP TABLE report\r\nAuth-Failure: \xe2\x80\xae dmarc\r\n"
+                "Arrival-Date: Thu, 99 Foo 99999 10:00:00 +9999\r\nUser-Agent: x\r\n\ty\x07z\r\n"
+                "Original-Mail-From: <a@b@c d>\r\nReporting-MTA: dns; a b\x1b\r\nDKIM-Selector: ../../etc\r\n"
+                "--b\r\nContent-Type: text/rfc822-headers\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+                "RnJvbTogYm9zc0BzdWIuZXhhbXBsZS5vcmcNCg==\r\n--b--\r\n")),
+        OK);
+    const slice texts[] = {f->type, f->user_agent, f->failure, f->delivery, f->aligned};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        for (size_t k = 0; k < texts[i].n; k++)
+            assert_true(texts[i].p[k] >= ' ' && texts[i].p[k] != 0x7f);
+    assert_slice(f->failure, "dmarc");
+    assert_slice(f->reported_domain, "example.org"); /* the first counts */
+    assert_slice(f->header_from, "sub.example.org");
+    assert_slice(f->reporting_mta, "");
+    assert_slice(f->dkim_selector, "");
+    assert_int_equal(f->incidents, 1);
+    assert_int_equal(f->arrived, 0);
+}
+
 static void what_is_no_report_is_said(void **state)
 {
     struct world *w = *state;
@@ -391,6 +483,9 @@ int main(void)
         T(utf_16_is_read),
         T(any_pieces_give_the_same),
         T(careless_reports_are_read),
+        T(odd_numbers_and_letters),
+        T(wherever_it_lies),
+        T(hostile_failure_reports),
         T(what_is_no_report_is_said),
         T(entities_and_depth_are_refused),
         T(few_attachments_are_tried),
