@@ -54,6 +54,7 @@ NODISCARD enum err chan_call_wait(struct chan *c, uint16_t type, const void *mes
                                   struct arena *arena, void *out);
 /* Requests sent and not yet answered. */
 size_t chan_pending(const struct chan *c);
+/* The other end is gone or broke the rules; chan_closed_fn comes, or came. */
 bool chan_is_closed(const struct chan *c);
 
 /* Blocking use without a loop (boot, the tool, the mother of accounts): reads one message.

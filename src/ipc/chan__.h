@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+/* Closes those that are not -1, and makes them so. */
 void chan__close_fds(int *fds, size_t n);
 /* A whole message, header in front, in place of what out holds. As ipc_encode(). */
 NODISCARD enum err chan__pack(struct buf *out, const struct ipc_channel *def, const struct ipc_message *row,

@@ -48,6 +48,7 @@ struct ticket {
     uint64_t nonce;  /* 1, 2, 3, ... of that issuer */
 };
 
+/* Writes its form and the MAC. */
 void ticket_encode(const struct ticket *t, const struct ticket_key *key, uint8_t out[TICKET_SIZE]);
 
 /* Checks form, MAC (in constant time), epoch, expiry and scope, in this order. ERR_SYNTAX: not a ticket;

@@ -93,7 +93,7 @@ struct account_quota {
     uint64_t bytes, bytes_max; /* of the messages in mailboxes, as often as they are there; max 0: none */
     uint64_t messages, messages_max;
 };
-/* Any right will do. */
+/* Needs ACCOUNT_READ. */
 NODISCARD enum err account_quota(struct account_store *s, struct account_quota *out);
 /* Would a message of that size fit? OK, ERR_QUOTA, ERR_DISK_FULL, ERR_TOO_LARGE. Any right will do. */
 NODISCARD enum err account_room(struct account_store *s, uint64_t bytes);

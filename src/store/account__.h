@@ -118,12 +118,14 @@ void account__rollback(struct account_db **db);
     struct account_db *txn_guard CLEANUP(account__rollback) __attribute__((unused)) = (x)
 /* Marks it as changed: its row is written at the commit, with this transaction's MODSEQ as highest. */
 struct mailbox_info *account__touch(struct account_db *db, struct mailbox *m);
+/* ERR_DENIED when the handle has not all of these rights. */
 NODISCARD static inline enum err account__allow(const struct account_store *s, unsigned rights)
 {
     return (s->rights & rights) == rights ? OK : ERR_DENIED;
 }
 /* ERR_DISK_FULL when less than the reserve would be left. */
 NODISCARD enum err account__disk_room(struct account_db *db, uint64_t bytes);
+/* Of all mailboxes, the open transaction's changes in them. */
 uint64_t account__sum_bytes(const struct account_db *db);
 /* calloc, or the end of this process. */
 void *account__alloc(size_t n, size_t size);
@@ -135,6 +137,7 @@ void *account__grow(void *array, size_t n, size_t *room, size_t size);
 
 /* --- account_reserve.c */
 
+/* A file that is given up when the disk fills, so that there is room to delete mail. path: the database's. */
 void account__reserve_init(struct account_db *db, const char *path);
 /* Before a change: lets go of it when the disk is nearly full. */
 void account__reserve_give_up(struct account_db *db);
@@ -143,8 +146,10 @@ void account__reserve_take(struct account_db *db);
 
 /* --- account_mailbox.c */
 
+/* At opening, into the list; ERR_CORRUPT. And back, when no view is open. */
 NODISCARD enum err account__mailboxes_load(struct account_db *db);
 void account__mailboxes_free(struct account_db *db);
+/* By id, or NULL. */
 struct mailbox *account__mailbox(struct account_db *db, uint64_t id);
 /* Inside a transaction: a new mailbox, gone again when it rolls back. name is canonical and free. */
 NODISCARD enum err account__mailbox_make(struct account_db *db, slice name, unsigned special,
@@ -211,14 +216,17 @@ NODISCARD enum err account__change_begin(struct account_store *s, unsigned right
                                          struct mailbox **out_m, struct view **out_v);
 /* The view, loading it when it is not loaded; counts a user. */
 NODISCARD enum err account__view_get(struct account_db *db, struct mailbox *m, struct view **out);
+/* One user less; with the last one it is forgotten. NULLs the pointer; fits CLEANUP(). */
 void account__view_put(struct view **v);
 /* After a commit: what the appender added. */
 void account__view_append(struct mailbox *m, const struct appender *a);
 /* After a commit: pub follows the arrays and the mailbox's row. */
 void account__view_refresh(struct view *v);
+/* After a commit: all its messages are gone. */
 void account__view_empty(struct view *v);
 /* Index of the run that holds entry i. */
 size_t account__view_run_of(const struct view *v, size_t i);
+/* An event to every watcher; e->origin is filled in. */
 void account__tell(struct account_store *s, const struct account_event *e);
 /* What happened to a mailbox or a subscription as such. */
 void account__tell_mailbox(struct account_store *s, enum account_event_kind kind, uint64_t id, slice name,
@@ -246,6 +254,7 @@ void account__appenders_drop(struct account_db *db);
 /* Writes the chunks. first_bytes: how much the first holds. */
 NODISCARD enum err account__body_write(struct account_db *db, uint64_t message, const slice *pieces,
                                        size_t pieces_n, uint64_t bytes, uint64_t first_bytes);
+/* The memory of zstd, until it is wanted again. */
 void account__codec_free(struct account_db *db);
 
 /* --- account_message.c */

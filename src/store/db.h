@@ -69,6 +69,7 @@ void stmt_done(struct stmt **q);
 /* Parameters are numbered from 1. A slice must stay until stmt_done() or the next bind; text is UTF-8. */
 void stmt_bind_i64(struct stmt *q, int i, int64_t v);
 void stmt_bind_u64(struct stmt *q, int i, uint64_t v); /* past INT64_MAX is kept as ERR_LIMIT */
+/* In STRICT tables a TEXT column takes the one only, a BLOB column the other. */
 void stmt_bind_text(struct stmt *q, int i, slice s);
 void stmt_bind_blob(struct stmt *q, int i, slice s);
 void stmt_bind_null(struct stmt *q, int i);
@@ -115,6 +116,7 @@ uint64_t db_wal_bytes(const struct db *db);
 NODISCARD enum err db_checkpoint(struct db *db);
 /* Gives up to max_pages free pages back to the disk (give_back databases); *out_left says how many remain. */
 NODISCARD enum err db_give_back(struct db *db, uint32_t max_pages, uint64_t *out_left);
+/* All of the file's pages, the log not counted. */
 uint64_t db_file_bytes(struct db *db);
 /* Of the file's pages, those that hold something. */
 uint64_t db_used_bytes(struct db *db);

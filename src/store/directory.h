@@ -53,6 +53,7 @@ NODISCARD enum err directory_open(const struct directory_options *o, struct dire
 void directory_close(struct directory **d);
 /* A secret of this installation, the same for its whole life: for the salts of names that do not exist. */
 slice directory_secret(const struct directory *d);
+/* True after a failed write or sync (db.h, invariant 3): close and open again. */
 bool directory_broken(const struct directory *d);
 
 /* ---- looking up */
@@ -103,14 +104,17 @@ NODISCARD enum err directory_key(slice address, char out[DIRECTORY_ADDRESS_MAX +
 /* How full an account is, as its process tells. Kept in memory; directory_usage_save() writes what changed.
  */
 void directory_usage(struct directory *d, uint64_t account, uint64_t bytes, uint64_t messages);
+/* Writes them: in quiet moments, and before closing. */
 NODISCARD enum err directory_usage_save(struct directory *d);
 
 /* ---- changing: all between begin and commit; on an error detail holds a sentence for people */
 
+/* As db_begin(), db_commit() and db_rollback(), which does nothing when nothing is begun. */
 NODISCARD enum err directory_begin(struct directory *d);
 NODISCARD enum err directory_commit(struct directory *d);
 void directory_rollback(struct directory *d);
 
+/* name: in Unicode or in A-labels; kept as A-labels. ERR_EXISTS, ERR_SYNTAX. */
 NODISCARD enum err directory_domain_add(struct directory *d, slice name, time_ms now_unix,
                                         struct err_detail *detail);
 /* ERR_STATE while it has accounts or aliases. */
@@ -123,8 +127,12 @@ struct directory_account_new {
     uint64_t quota_bytes;
     time_ms now_unix;
 };
+/* ERR_NOT_FOUND: its domain is not ours. ERR_EXISTS: the address is an account or an alias. ERR_SYNTAX,
+ * ERR_DENIED: it cannot be an account's. *out_id: of the account, and its folder's name, for ever. */
 NODISCARD enum err directory_account_add(struct directory *d, const struct directory_account_new *n,
                                          uint64_t *out_id, struct err_detail *detail);
+/* These three: ERR_NOT_FOUND; *out_id tells who has it open. A new password takes the place of the old one.
+ */
 NODISCARD enum err directory_account_password(struct directory *d, slice address,
                                               const struct scram_verifier *v, time_ms now_unix,
                                               uint64_t *out_id, struct err_detail *detail);
@@ -159,6 +167,7 @@ struct directory_domain {
 typedef void (*directory_domain_fn)(void *arg, const struct directory_domain *domain);
 typedef void (*directory_account_fn)(void *arg, const struct directory_account *account);
 typedef void (*directory_alias_fn)(void *arg, slice address, slice target);
+/* All of them. */
 NODISCARD enum err directory_domains(struct directory *d, directory_domain_fn fn, void *arg);
 /* One domain; detail (may be NULL) says why not. ERR_NOT_FOUND: not ours, ERR_SYNTAX: no name. */
 NODISCARD enum err directory_domain_get(struct directory *d, slice name, directory_domain_fn fn, void *arg,

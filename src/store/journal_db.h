@@ -77,6 +77,7 @@ NODISCARD enum err journal_db_find(struct journal_db *j, slice text, time_ms sin
                                    struct arena *a, struct journal_db_found *out);
 /* Rows now in the file: for tests and `posthorn status`. */
 uint64_t journal_db_rows(struct journal_db *j);
+/* Bytes in use in it: what bytes_max bounds. */
 uint64_t journal_db_bytes(struct journal_db *j);
 
 #endif

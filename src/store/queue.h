@@ -39,6 +39,7 @@ struct queue;
  * are db_open()'s; detail may be NULL. */
 NODISCARD enum err queue_open(const char *path, const char *vfs, struct queue **out,
                               struct err_detail *detail);
+/* NULLs the pointer; NULL is fine; fits CLEANUP(). */
 void queue_close(struct queue **q);
 
 enum queue_op_type {

@@ -39,6 +39,7 @@ struct run {
     uint32_t date[RUN_MAX];
 };
 
+/* The arrays of a run, which own their room. */
 struct run_columns run_columns(struct run *r);
 /* Those from entry i on. */
 struct run_columns run_columns_from(struct run_columns c, size_t i);

@@ -88,6 +88,7 @@ enum tool_exit tool_main(int argc, char **argv);
 enum tool_exit tool_fail(const char *format, ...) FORMAT(1, 2);
 /* The same for a wrong command line, with the usage line behind it; gives TOOL_USAGE. */
 enum tool_exit tool_misuse(const struct tool *t, const char *format, ...) FORMAT(2, 3);
+/* Was the option given? */
 static inline bool tool_has(const struct tool *t, enum tool_option o)
 {
     return t->options[o] != NULL;

@@ -135,6 +135,8 @@ void smtp_client_free(struct smtp_client **c);
 void smtp_client_feed(struct smtp_client *c, slice bytes);
 /* The connection ended or broke. */
 void smtp_client_closed(struct smtp_client *c);
+/* The next thing to do; what it points at is lent until the next call. False: nothing until more bytes, sent
+ * bytes or time. */
 NODISCARD bool smtp_client_next(struct smtp_client *c, struct smtp_client_event *out);
 /* The handshake after EV_STARTTLS is done. (When it failed: close and free.) */
 void smtp_client_tls_started(struct smtp_client *c);
@@ -144,6 +146,7 @@ void smtp_client_send(struct smtp_client *c, const struct smtp_client_mail *mail
 /* A piece of the message after EV_BODY. How many bytes were taken: less than all when enough waits to be
  * sent; the rest is for the next EV_BODY. */
 size_t smtp_client_body(struct smtp_client *c, slice piece);
+/* That was all of the message. */
 void smtp_client_body_end(struct smtp_client *c);
 /* Says QUIT; only when no transaction is open. EV_CLOSE follows. */
 void smtp_client_quit(struct smtp_client *c);

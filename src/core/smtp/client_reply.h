@@ -20,6 +20,7 @@ struct smtp_client_reply {
     bool whole;
 };
 
+/* Empty, bounded by SMTP_CLIENT_REPLY_MAX; smtp_client_reply_done() gives the memory back. */
 void smtp_client_reply_init(struct smtp_client_reply *r);
 void smtp_client_reply_done(struct smtp_client_reply *r);
 /* Ready for the next reply; keeps the memory. */

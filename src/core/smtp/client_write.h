@@ -9,10 +9,12 @@
 
 #include "core/smtp/client.h"
 
-/* offers: bits of enum smtp_client_offer; parameters go out only where offered. */
+/* MAIL and RCPT with their CRLF. offers: bits of enum smtp_client_offer; parameters go out only where
+ * offered. Whether out had room is asked of it. */
 void smtp_client_put_mail(struct buf *out, unsigned offers, const struct smtp_client_mail *m);
 void smtp_client_put_rcpt(struct buf *out, unsigned offers, const struct smtp_client_rcpt *r);
 
+/* A body on its way: bare CR and LF become CRLF, and dots are doubled (RFC 5321 §4.5.2). */
 struct smtp_client_lines {
     bool line_start, cr_held;
 };

@@ -23,9 +23,12 @@ struct smtp_received {
     time_ms at;                      /* Unix time */
 };
 
-/* Each appends one field with its CRLF. ERR_LIMIT when out is full. */
+/* Each appends one field with its CRLF. ERR_LIMIT when out is full.
+ * Received, RFC 5321 §4.4. */
 NODISCARD enum err smtp_received_write(const struct smtp_received *r, struct buf *out);
+/* Return-Path, RFC 5321 §4.4; the null sender as "<>". */
 NODISCARD enum err smtp_return_path_write(const struct mailbox *sender, struct buf *out);
+/* Delivered-To, RFC 9228. */
 NODISCARD enum err smtp_delivered_to_write(const struct mailbox *recipient, struct buf *out);
 
 #endif

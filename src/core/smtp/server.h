@@ -183,11 +183,11 @@ void smtp_server_tick(struct smtp_server *s, time_ms now);
 time_ms smtp_server_deadline(const struct smtp_server *s);
 
 /* What the session knows, for Received fields and the journal. */
-slice smtp_server_helo(const struct smtp_server *s); /* empty before HELO; lent */
-bool smtp_server_is_esmtp(const struct smtp_server *s);
-bool smtp_server_is_tls(const struct smtp_server *s);
-bool smtp_server_is_authed(const struct smtp_server *s);
-bool smtp_server_in_transaction(const struct smtp_server *s);
-bool smtp_server_is_closed(const struct smtp_server *s); /* SMTP_EV_CLOSE was given */
+slice smtp_server_helo(const struct smtp_server *s);          /* empty before HELO; lent */
+bool smtp_server_is_esmtp(const struct smtp_server *s);       /* it said EHLO, not HELO */
+bool smtp_server_is_tls(const struct smtp_server *s);         /* the session is secured */
+bool smtp_server_is_authed(const struct smtp_server *s);      /* AUTH succeeded */
+bool smtp_server_in_transaction(const struct smtp_server *s); /* MAIL was accepted and is not over */
+bool smtp_server_is_closed(const struct smtp_server *s);      /* SMTP_EV_CLOSE was given */
 
 #endif
