@@ -17,6 +17,7 @@ struct entry {
     struct dns_name name;
     uint16_t type;
     bool open, again;
+    bool sent;  /* resolver has it */
     bool fresh; /* asked past resolver's cache */
     time_ms asked_at, until;
     struct dns_answer answer; /* its RDATA in bytes */
@@ -36,9 +37,11 @@ struct judge_dns {
     struct map entries;
     struct list ages;
     struct loop_timer again;
+    bool again_set; /* it must not be put off by each further question */
     struct judge_dns_facts facts;
     time_ms answered_at; /* the last time that anything was */
-    time_ms busy_at;     /* the last time that resolver had no room for a question */
+    time_ms busy_at;     /* the last time that resolver had no room for a question, or we kept one back */
+    size_t sent;         /* questions that resolver has */
     bool dead;           /* a message gave up, and nothing was answered since */
 };
 
@@ -55,12 +58,25 @@ struct judge_dns *judge_dns_new(struct role_self *role)
     return d;
 }
 
+/* Resolver has it no more. */
+static void entry_back(struct entry *e)
+{
+    e->dns->sent -= e->sent;
+    e->sent = false;
+}
+
+static void entry_forget(struct entry *e)
+{
+    entry_back(e);
+    role_forget(e->dns->role, e);
+}
+
 static void entry_free(struct entry *e)
 {
     struct judge_dns *d = e->dns;
     must(list_empty(&e->waits));
     if (e->open)
-        role_forget(d->role, e);
+        entry_forget(e);
     list_remove(&e->age);
     (void)map_remove(&d->entries, e->key);
     d->facts.kept--;
@@ -252,11 +268,14 @@ static void entry_answered(void *arg, enum err e, const void *message, int *fds,
     const struct resolved *r = message;
     enum err err = e == OK ? err_from_wire(r->err) : e;
     (void)fds, (void)n_fds; /* none */
+    entry_back(entry);
     if (err == ERR_BUSY)
         entry->dns->busy_at = loop_now(entry->dns->role->loop);
     if ((e == ERR_CLOSED || err == ERR_BUSY) && !list_empty(&entry->waits)) {
         entry->again = true;
-        loop_timer_after(&entry->dns->again, DNS_AGAIN_MS);
+        if (!entry->dns->again_set)
+            loop_timer_after(&entry->dns->again, DNS_AGAIN_MS);
+        entry->dns->again_set = true;
         return;
     }
     entry_settle(entry, err, r);
@@ -270,15 +289,24 @@ static void entry_send(struct entry *e)
     e->asked_at = loop_now(d->role->loop);
     e->open = true;
     e->again = false;
+    if (d->sent == DNS_SENT_MAX) {
+        entry_answered(e, ERR_BUSY, NULL, NULL, 0);
+        return;
+    }
     d->facts.asked++;
     err = role_call(d->role, ROLE_RESOLVER, X_RESOLVER_RESOLVE, &ask, NULL, 0, DNS_ASK_MS, entry_answered, e);
-    if (err)
+    if (err) {
         entry_answered(e, err, NULL, NULL, 0);
+        return;
+    }
+    e->sent = true;
+    d->sent++;
 }
 
 static void dns_again(void *arg)
 {
     struct judge_dns *d = arg;
+    d->again_set = false;
     LIST_EACH_SAFE(it, &d->ages)
     {
         struct entry *e = LIST_OF(it, struct entry, age);
@@ -312,7 +340,7 @@ static bool dns_ask_one(struct judge_dns *d, struct judge_asker *a, size_t quest
     if (e->open && now < e->asked_at + DNS_ASK_MS + MS_SECOND)
         return false;
     if (e->open)
-        role_forget(d->role, e); /* its answer went with resolver's old channel */
+        entry_forget(e); /* its answer went with resolver's old channel */
     e->fresh = a->fresh;
     entry_send(e);
     return false;

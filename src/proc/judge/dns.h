@@ -10,7 +10,8 @@
  * time is up it gives up: what is open is answered DNS_ANSWER_TIMEOUT, and what it asks later too.
  *
  * Limits: DNS_ENTRIES_MAX questions, DNS_BYTES_MAX of answers; the ones used longest ago go first. While
- * resolver is away a question waits for it, as long as its askers do. */
+ * resolver is away or full a question waits for it, as long as its askers do; resolver has DNS_SENT_MAX of
+ * ours at a time, so that strangers with slow name servers leave it room for the questions of others. */
 #ifndef POSTHORN_PROC_JUDGE_DNS_H
 #define POSTHORN_PROC_JUDGE_DNS_H
 
@@ -19,6 +20,7 @@
 #include "ipc/role.h"
 
 #define DNS_ENTRIES_MAX    8192
+#define DNS_SENT_MAX       768 /* resolver takes 1,024 of all who ask */
 #define DNS_BYTES_MAX      ((size_t)8 << 20)
 #define DNS_KEEP_MS        (60 * MS_SECOND)
 #define DNS_KEEP_LEAST_MS  (1 * MS_SECOND) /* also with TTL 0: a burst of mail asks once */

@@ -3,11 +3,13 @@
 #include "lib/test.h"
 
 #include "ipc/x_judge.h"
+#include "ipc/x_resolver.h"
 #include "proc/judge/dns.h"
 #include "proc/judge/judge.h"
 #include "sys/body.h"
 #include "sys/fd.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,13 +24,20 @@ slice role_setting(const struct role_self *r, const char *name, size_t nth)
  */
 static struct {
     unsigned busy, asked;
+    bool takes; /* and says nothing, until told by the last one it took */
+    chan_reply_fn fn;
+    void *arg;
 } resolver;
 
 enum err role_call(struct role_self *r, enum role peer, uint16_t type, const void *message, const int *fds,
                    size_t n_fds, time_ms ms, chan_reply_fn fn, void *arg)
 {
-    (void)r, (void)peer, (void)type, (void)message, (void)fds, (void)n_fds, (void)ms, (void)fn, (void)arg;
+    (void)r, (void)peer, (void)type, (void)message, (void)fds, (void)n_fds, (void)ms;
     resolver.asked++;
+    resolver.fn = fn;
+    resolver.arg = arg;
+    if (resolver.takes)
+        return OK;
     if (resolver.busy == 0)
         return ERR_DNS;
     resolver.busy--;
@@ -221,9 +230,48 @@ static void a_full_resolver_is_asked_again(void **state)
     loop_free(role.loop);
 }
 
+/* Resolver is asked DNS_SENT_MAX things at a time; the next one when it has answered one. */
+static void resolver_keeps_room_for_others(void **state)
+{
+    static const struct resolved nothing = {.err = ERR_NOT_FOUND};
+    struct role_self role = {.loop = loop_new()};
+    struct judge_dns *dns = judge_dns_new(&role);
+    struct arena a;
+    struct dns_table table;
+    struct judge_asker asker;
+    unsigned called = 0;
+    (void)state;
+    arena_init(&a, "test", 8u << 20);
+    assert_true(dns_table_init(&table, &a, DNS_SENT_MAX + 10));
+    judge_asker_init(&asker, &table, came, &called);
+    resolver.takes = true;
+    resolver.asked = 0;
+    for (unsigned i = 0; i < DNS_SENT_MAX + 10; i++) {
+        char name[40];
+        int n = snprintf(name, sizeof name, "n%u.slow.example", i);
+        assert_null(dns_table_get(&table, slice_of(name, (size_t)n), DNS_A));
+    }
+    assert_int_equal(judge_dns_ask(dns, &asker), 0);
+    assert_int_equal(resolver.asked, DNS_SENT_MAX);
+    assert_true(judge_dns_works(dns, loop_now(role.loop) - 1000)); /* silent, but not dead */
+    for (unsigned i = 1; i <= 10; i++) {
+        resolver.fn(resolver.arg, OK, &nothing, NULL, 0);
+        assert_int_equal(called, i);
+        while (resolver.asked < DNS_SENT_MAX + i)
+            loop_turn(role.loop, true);
+        assert_int_equal(resolver.asked, DNS_SENT_MAX + i);
+    }
+    judge_asker_done(&asker);
+    judge_dns_free(&dns);
+    resolver.takes = false;
+    arena_done(&a);
+    loop_free(role.loop);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(answers_questions),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(resolver_keeps_room_for_others),
+                                       cmocka_unit_test(answers_questions),
                                        cmocka_unit_test(a_full_resolver_is_asked_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
