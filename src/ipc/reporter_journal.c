@@ -1,9 +1,9 @@
 #include "ipc/reporter_journal.h"
 
-#define RESULT_LAST 7 /* of enum auth_result */
-#define REASON_LAST 7 /* of enum aggregate_reason */
-#define DKIM_MAX    10
-#define DOMAIN      255
+#include "core/auth/auth.h"
+#include "core/reports/aggregate.h"
+
+#define DOMAIN 255
 
 static const struct ipc_field report_head_fields[] = {
     IPC_ENUM(struct report_head, U8, kind, REPORT_HEAD_TLS),
@@ -35,19 +35,20 @@ static const struct ipc_shape report_head_shape = IPC_SHAPE(struct report_head, 
 static const struct ipc_field report_dkim_fields[] = {
     IPC_TEXT(struct report_dkim, domain, DOMAIN),
     IPC_TEXT(struct report_dkim, selector, DOMAIN),
-    IPC_ENUM(struct report_dkim, U8, result, RESULT_LAST),
+    IPC_ENUM(struct report_dkim, U8, result, AUTH__LAST),
 };
 static const struct ipc_shape report_dkim_shape = IPC_SHAPE(struct report_dkim, report_dkim_fields);
 
 #define AGGREGATE_ROW_FIELDS(type, at)                                                                       \
     IPC_TEXT(type, at source, 16), IPC_NUM(type, U64, at count),                                             \
-        IPC_ENUM(type, U8, at disposition, SEEN_REJECT), IPC_ENUM(type, U8, at reason, REASON_LAST),         \
+        IPC_ENUM(type, U8, at disposition, SEEN_REJECT),                                                     \
+        IPC_ENUM(type, U8, at reason, AGGREGATE_REASON__LAST),                                               \
         IPC_TEXT(type, at reason_comment, REPORT_TEXT_MAX), IPC_NUM(type, BOOL, at dkim_aligned),            \
         IPC_NUM(type, BOOL, at spf_aligned), IPC_TEXT(type, at header_from, DOMAIN),                         \
         IPC_TEXT(type, at envelope_from, DOMAIN), IPC_TEXT(type, at envelope_to, DOMAIN),                    \
-        IPC_TEXT(type, at spf_domain, DOMAIN), IPC_ENUM(type, U8, at spf, RESULT_LAST),                      \
+        IPC_TEXT(type, at spf_domain, DOMAIN), IPC_ENUM(type, U8, at spf, AUTH__LAST),                       \
         IPC_NUM(type, BOOL, at spf_of_helo),                                                                 \
-        IPC_ITEMS(type, at dkim, at n_dkim, DKIM_MAX, &report_dkim_shape)
+        IPC_ITEMS(type, at dkim, at n_dkim, X_REPORTER_DKIM_MAX, &report_dkim_shape)
 
 static const struct ipc_field aggregate_row_fields[] = {AGGREGATE_ROW_FIELDS(struct aggregate_row, )};
 const struct ipc_shape aggregate_row_shape = IPC_SHAPE(struct aggregate_row, aggregate_row_fields);
@@ -86,11 +87,11 @@ static const struct ipc_field seen_row_fields[] = {
     IPC_TEXT(struct seen_row, source, 16),
     IPC_TEXT(struct seen_row, envelope_from, DOMAIN),
     IPC_TEXT(struct seen_row, envelope_to, DOMAIN),
-    IPC_ENUM(struct seen_row, U8, spf, RESULT_LAST),
+    IPC_ENUM(struct seen_row, U8, spf, AUTH__LAST),
     IPC_NUM(struct seen_row, BOOL, spf_of_helo),
     IPC_TEXT(struct seen_row, spf_domain, DOMAIN),
-    IPC_ITEMS(struct seen_row, dkim, n_dkim, DKIM_MAX, &report_dkim_shape),
-    IPC_ENUM(struct seen_row, U8, dmarc, RESULT_LAST),
+    IPC_ITEMS(struct seen_row, dkim, n_dkim, X_REPORTER_DKIM_MAX, &report_dkim_shape),
+    IPC_ENUM(struct seen_row, U8, dmarc, AUTH__LAST),
     IPC_NUM(struct seen_row, BOOL, spf_aligned),
     IPC_NUM(struct seen_row, BOOL, dkim_aligned),
     IPC_ENUM(struct seen_row, U8, policy, 2),

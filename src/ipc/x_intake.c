@@ -1,11 +1,11 @@
 #include "ipc/x_intake.h"
 
-#define RESULT_LAST 7 /* of enum auth_result, which is on disk and never renumbered */
+#include "core/auth/auth.h"
 
 static const struct ipc_field intake_dkim_fields[] = {
     IPC_TEXT(struct intake_dkim, domain, 255),
     IPC_TEXT(struct intake_dkim, selector, 255),
-    IPC_ENUM(struct intake_dkim, U8, result, RESULT_LAST),
+    IPC_ENUM(struct intake_dkim, U8, result, AUTH__LAST),
 };
 static const struct ipc_shape intake_dkim_shape = IPC_SHAPE(struct intake_dkim, intake_dkim_fields);
 
@@ -17,8 +17,8 @@ static const struct ipc_field intake_fields[] = {
     IPC_TEXT(struct intake, reverse_path, ADDRESS_MAX),
     IPC_NUM(struct intake, I64, received_at),
     IPC_NUM(struct intake, BOOL, judged),
-    IPC_ENUM(struct intake, U8, spf, RESULT_LAST),
-    IPC_ENUM(struct intake, U8, dmarc, RESULT_LAST),
+    IPC_ENUM(struct intake, U8, spf, AUTH__LAST),
+    IPC_ENUM(struct intake, U8, dmarc, AUTH__LAST),
     IPC_TEXT(struct intake, spf_domain, 255),
     IPC_TEXT(struct intake, author, 255),
     IPC_ITEMS(struct intake, dkim, n_dkim, X_INTAKE_DKIM_MAX, &intake_dkim_shape),

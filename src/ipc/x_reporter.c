@@ -1,11 +1,11 @@
 #include "ipc/x_reporter.h"
 
-#define RESULT_LAST 7 /* of enum auth_result, which is on disk and never renumbered */
+#include "core/auth/auth.h"
 
 static const struct ipc_field seen_dkim_fields[] = {
     IPC_TEXT(struct seen_dkim, domain, 255),
     IPC_TEXT(struct seen_dkim, selector, 255),
-    IPC_ENUM(struct seen_dkim, U8, result, RESULT_LAST),
+    IPC_ENUM(struct seen_dkim, U8, result, AUTH__LAST),
 };
 static const struct ipc_shape seen_dkim_shape = IPC_SHAPE(struct seen_dkim, seen_dkim_fields);
 
@@ -18,11 +18,11 @@ static const struct ipc_field seen_fields[] = {
     IPC_TEXT(struct seen, record, 2048),
     IPC_TEXT(struct seen, envelope_from, 255),
     IPC_TEXT(struct seen, envelope_to, 255),
-    IPC_ENUM(struct seen, U8, spf, RESULT_LAST),
+    IPC_ENUM(struct seen, U8, spf, AUTH__LAST),
     IPC_NUM(struct seen, BOOL, spf_of_helo),
     IPC_TEXT(struct seen, spf_domain, 255),
     IPC_ITEMS(struct seen, dkim, n_dkim, X_REPORTER_DKIM_MAX, &seen_dkim_shape),
-    IPC_ENUM(struct seen, U8, dmarc, RESULT_LAST),
+    IPC_ENUM(struct seen, U8, dmarc, AUTH__LAST),
     IPC_NUM(struct seen, BOOL, spf_aligned),
     IPC_NUM(struct seen, BOOL, dkim_aligned),
     IPC_ENUM(struct seen, U8, policy, 2),

@@ -1,3 +1,4 @@
+#include "core/auth/auth.h"
 #include "proc/journal/reports__.h"
 
 void reports__dkim_print(const struct report_dkim *dkim, size_t n, struct buf *out)
@@ -20,7 +21,7 @@ enum err reports__dkim_parse(slice text, struct arena *a, const struct report_dk
         uint32_t number;
         struct report_dkim d;
         if (!slice_split(line, ' ', &d.domain, &rest) || !slice_split(rest, ' ', &d.selector, &result) ||
-            !slice_u32(result, &number) || number > 7)
+            !slice_u32(result, &number) || number > AUTH__LAST)
             return ERR_CORRUPT;
         d.result = (uint8_t)number;
         if (slice_eq(d.domain, SLICE("-")))
