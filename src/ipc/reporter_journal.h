@@ -40,7 +40,7 @@ struct report_head {
     int64_t begin, end, taken_at;
     uint8_t p, sp, np, adkim, aspf; /* the last two: 'r', 's' or 0 */
     bool testing;
-    bool proven; /* author is who the report says it is from: policy/report_words, report_proven() */
+    bool proven; /* it counts: author is not empty */
     slice fo;
     uint64_t messages; /* all that it counts, rows left out included */
     uint64_t left_out; /* rows beyond our bound */

@@ -31,7 +31,7 @@ struct journal_db {
     size_t waiting_n, waiting_cap;
     uint64_t lost[16]; /* by role */
     time_ms last_at;
-    int64_t swept_box, swept_uid;    /* prune_places() goes on behind this one */
+    int64_t swept_box, swept_uid;    /* journal_db__places_prune() goes on behind this one */
     uint64_t rows_added, keys_added; /* by the commit in hand */
     bool keys_left;                  /* the index still holds what its events are gone from */
 };

@@ -120,7 +120,7 @@ NODISCARD enum err imap_login_answer(struct imap_login *l, enum imap_login_answe
 void imap_login_handover(const struct imap_login *l, struct imap_login_handover *out);
 /* Monotonic time arrives. Says BYE and closes (next() gives CLOSE) when a deadline passed. */
 void imap_login_tick(struct imap_login *l, time_ms now);
-/* When tick() wants to be called next (monotonic). */
+/* When imap_login_tick() wants to be called next (monotonic). */
 time_ms imap_login_deadline(const struct imap_login *l);
 /* The server is going away: `* BYE`, then CLOSE. Not during a lookup that was already ACCEPTED. */
 void imap_login_shutdown(struct imap_login *l, const char *why);

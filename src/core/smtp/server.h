@@ -20,9 +20,9 @@
  * Invariants:
  * 1. The split of the input into feeds never changes the replies or the events (body slices may be cut
  *    elsewhere). One exception is on purpose: bytes that stand behind STARTTLS (smtp_server_feed says how).
- * 2. A transaction begins in one place (a MAIL answered 2xx) and ends in one place (txn_reset in server.c),
- *    whichever way it ends; the shell hears of each end: as its own answer to MAIL, BODY_BEGIN (not 2xx) or
- *    BODY_END (any), or as SMTP_EV_RESET.
+ * 2. A transaction begins in one place (a MAIL answered 2xx) and ends in one place (smtp__txn_reset() in
+ * server.c), whichever way it ends; the shell hears of each end: as its own answer to MAIL, BODY_BEGIN (not
+ * 2xx) or BODY_END (any), or as SMTP_EV_RESET.
  * 3. BODY_BEGIN comes only after MAIL and at least one RCPT answered 2xx since the last reset.
  * 4. Replies leave in the order of the commands, also when RCPTs are answered out of order.
  * 5. No octet of the input ever appears in a reply, save addresses that passed a printable check.

@@ -39,7 +39,7 @@ struct smtp_slot {
     struct buf reply;
 };
 
-/* The one transaction object: begun by a MAIL answered 2xx, ended by txn_reset() only. */
+/* The one transaction object: begun by a MAIL answered 2xx, ended by smtp__txn_reset() only. */
 struct smtp_txn {
     bool active;
     bool smtputf8;

@@ -43,7 +43,7 @@ struct message_from {
     uint64_t connection;
     struct ip ip;
     slice helo;
-    slice ptr; /* set late: message_set_ptr() */
+    slice ptr; /* set late, by message_end() */
     bool esmtp, tls;
     slice tls_cipher; /* or empty */
     uint64_t account; /* who is logged in; 0: nobody */
