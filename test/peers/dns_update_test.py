@@ -114,6 +114,15 @@ def refused(words, primary, **key):
             r = h.tool("dns", "demo.test", "--push", check=False)
             must(r.returncode == 1 and words in r.stderr, f"not \"{words}\" but: {r.stderr}")
             must(primary.process.poll() is not None or primary.ask("demo.test", "MX") == [], "nothing was changed")
+            secret = key.get("secret", SECRET)
+            must(secret not in r.stdout + r.stderr + h.tool("status", "--json").stdout + open(h.log_path).read(), "the secret is not told")
+            for folder, _, files in os.walk(h.data):
+                for f in files:
+                    if not os.path.isfile(os.path.join(folder, f)):
+                        continue
+                    with open(os.path.join(folder, f), "rb") as g:
+                        content = g.read()
+                    must(secret.encode() not in content and base64.b64decode(secret) not in content, f"the secret is not kept: {folder}/{f}")
     finally:
         end(h, primary)
 
@@ -197,6 +206,8 @@ class Push(unittest.TestCase):
                     rows = h.tool_json("dkim", "rotate", "demo.test")[0]
                     return rows if theirs["name"].split(".")[0] not in [r["selector"] for r in rows] else None
                 wait_for("a rotation takes another name", other_name)
+                with open(os.path.join(h.data, "doctor", "retired")) as f:
+                    must(f"+ demo.test {theirs['name'].split('.')[0]} " in f.read(), "what its record was is remembered")
                 h.tool("dns", "demo.test", "--push")
                 must(primary.text(theirs["name"]) == [foreign], "theirs stays still")
                 fresh = [r for r in h.tool_json("dns", "demo.test")[0] if r.get("kind") == "dkim"]

@@ -129,6 +129,20 @@ class Rotation(unittest.TestCase):
         left = [n for n in os.listdir(os.path.join(h.data, "keys", "dkim")) if n.startswith(".")]
         self.assertEqual(left, [])
 
+    def test_by_hand_and_by_itself(self):
+        """A rotation that meets another of the same domain does what is left to do, and is no error."""
+        h = self.house
+        self.made()
+        for i in range(3):
+            name = f"new{i}.test"
+            h.tool("domain", "add", name)
+            calls = [subprocess.Popen([os.path.join(h.build, "posthorn"), "dkim", "rotate", name], env=h.environment(),
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+            for c in calls:
+                said = c.communicate(timeout=60)[1]
+                self.assertEqual((c.returncode, said), (0, ""))
+            self.assertEqual(states(keys(h, name)), WAIT)
+
     def test_one_domain_among_many(self):
         """A domain that is added while many others get their keys has its own before they are through."""
         h = self.house
