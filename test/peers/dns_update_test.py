@@ -30,7 +30,8 @@ ZONE = "@ 60 SOA ns post 1 60 60 3600 60\n@ 60 NS ns\nns 60 A 127.0.0.1\n"
 
 
 class Primary:
-    """A Knot that keeps demo.test and takes updates with a key. more: other zones, {name: (records, may be updated)}."""
+    """A Knot that keeps demo.test and takes updates with a key. more: other zones, {name: (records, may be updated)};
+    without records the zone cannot be loaded."""
 
     def __init__(self, zone="", algorithm="hmac-sha256", action="update", more=None):
         self.port = free_port()
@@ -38,8 +39,9 @@ class Primary:
         os.mkdir(d + "/db")
         others = ""
         for name, (records, allowed) in (more or {}).items():
-            with open(d + "/" + name, "w") as f:
-                f.write(ZONE + records)
+            if records is not None:
+                with open(d + "/" + name, "w") as f:
+                    f.write(ZONE + records)
             others += (f"  - domain: {name}\n    file: {name}\n    acl: {'yes' if allowed else 'no'}\n"
                        f"    zonefile-sync: -1\n    journal-content: changes\n")
         with open(d + "/demo.test", "w") as f:
@@ -264,6 +266,20 @@ class Push(unittest.TestCase):
                 for k in keys:
                     must(primary.text(k["name"]) == [k["joined"]], "the other zone has its records: " + k["name"])
                 must(primary.ask("demo.test", "MX") == [], "this one has none")
+        finally:
+            end(h, primary)
+
+    def test_a_zone_that_says_nothing(self):
+        """A zone below the domain that the server could not load: all else is done, and what was not is told."""
+        primary = Primary(zone="_domainkey 60 NS ns\n", more={"_domainkey.demo.test": (None, True)})
+        h = house(primary.port)
+        try:
+            with h:
+                self.keys(h)
+                r = h.tool("dns", "demo.test", "--push", check=False)
+                must(r.returncode == 1 and "the server does not say what" in r.stderr and "SERVFAIL" in r.stderr, r.stderr)
+                must("not sent: the server does not say what is there" in r.stdout, r.stdout)
+                must(primary.ask("demo.test", "MX") == ["10 mail.demo.test."], "the domain's own zone has its records")
         finally:
             end(h, primary)
 

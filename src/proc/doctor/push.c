@@ -29,6 +29,7 @@ struct push_set {
     bool referred;       /* the server hands the name on to other servers */
     const slice *beside; /* TXT records where a CNAME is planned */
     size_t n_beside;
+    bool unknown; /* the server does not say what is there */
     bool looked, looked_beside, undone;
     size_t first_change, n_changes; /* in changes: those that change something */
 };
@@ -262,6 +263,11 @@ static void push_judge(struct push *p, struct push_set *s)
         push_judge_gone(p, s);
         return;
     }
+    if (s->unknown) {
+        push_change(p, PUSH_KEEP, s, s->want[0].type, s->want[0].rdata,
+                    "not sent: the server does not say what is there");
+        return;
+    }
     if (s->zone && s->referred) {
         push_change(p, PUSH_KEEP, s, s->want[0].type, s->want[0].rdata,
                     "not sent: the server has handed this name on to other servers");
@@ -418,7 +424,7 @@ static void push_done(struct push *p)
     char words[256];
     const char *did = p->dry ? "would be " : "";
     for (size_t i = 0; i < p->n_sets && !p->dry && !p->full; i++)
-        if (p->sets[i].gone && p->sets[i].looked && !p->sets[i].undone)
+        if (p->sets[i].gone && p->sets[i].looked && !p->sets[i].unknown && !p->sets[i].undone)
             retired_forget(p->domain, slice_str(p->sets[i].gone->selector));
     if (p->full)
         push_finish(p, ERR_LIMIT, "there are more changes than one push may make");
@@ -528,7 +534,6 @@ static void push_answered(void *arg, enum err e, const char *text, slice answer,
     static const struct dns_packet_limits limits = {512, 65536};
     struct push *p = arg;
     struct dns_packet_answer a = {0};
-    char words[400];
     if (e) {
         push_finish(p, e, text);
         return;
@@ -542,9 +547,13 @@ static void push_answered(void *arg, enum err e, const char *text, slice answer,
         return;
     }
     if (e || (rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN)) {
-        snprintf(words, sizeof words, "the server does not say what %.200s holds: %.150s", p->asked.text,
-                 e ? err_text(e) : dns_update_rcode_text(rcode));
-        push_finish(p, e ? e : ERR_REFUSED, words);
+        if (!p->failed) {
+            p->failed = e ? e : ERR_REFUSED;
+            snprintf(p->words, sizeof p->words, "the server does not say what %.200s holds: %.150s",
+                     p->asked.text, e ? err_text(e) : dns_update_rcode_text(rcode));
+        }
+        p->now->looked = p->now->looked_beside = p->now->unknown = true;
+        push_next(p);
         return;
     }
     /* without AA the name lies below a cut: what were added there nobody would see */
