@@ -3,6 +3,7 @@
  * build/test/bench/dmarc_check */
 #include "core/auth/auth_results.h"
 #include "core/dns/dns_zone_text.h"
+#include "lib/dns_kit.h"
 #include "sys/clock.h"
 
 #include <stdio.h>
@@ -40,16 +41,9 @@ int main(void)
                                  .n_dkim = 2};
         struct dns_table table;
         time_ms begin, middle, end;
-        size_t question;
-        uint16_t type;
-        slice name;
         must(dns_table_init(&table, &answers, 64));
         while (dmarc_check(&author, 1, &r.spf, dkim, 2, &table, &results, &r.dmarc) == AUTH_WAIT)
-            while (dns_table_next(&table, &question, &name, &type)) {
-                struct dns_answer a;
-                dns_zone_answer(&zone, name, type, &answers, &a);
-                dns_table_put(&table, question, &a);
-            }
+            must(dns_kit_answer_from(&zone, &table, &answers) > 0);
         begin = clock_mono();
         for (size_t k = 0; k < n; k++) {
             arena_reset(&results);

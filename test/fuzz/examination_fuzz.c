@@ -3,23 +3,12 @@
  */
 #include "core/dns/dns_zone_text.h"
 #include "core/mail/header.h"
+#include "lib/dns_kit.h"
 #include "policy/authentication.h"
 #include "policy/examination.h"
 #include "policy/inbound.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void answer_all(const struct dns_zone *z, struct dns_table *t, struct arena *a)
-{
-    size_t question;
-    slice name;
-    uint16_t type;
-    while (dns_table_next(t, &question, &name, &type)) {
-        struct dns_answer answer;
-        dns_zone_answer(z, name, type, a, &answer);
-        dns_table_put(t, question, &answer);
-    }
-}
 
 static void print(const struct auth_results *r)
 {
@@ -60,7 +49,7 @@ static void examine(slice zone, slice message, struct arena *a)
     examination_body_end(x);
     while ((s = examination_step(x, &dns, NULL)) == AUTH_WAIT) {
         must(rounds++ < 200);
-        answer_all(&z, &dns, a);
+        (void)dns_kit_answer_from(&z, &dns, a);
     }
     if (s != AUTH_DONE)
         return;

@@ -4,6 +4,19 @@
 
 #define QUESTIONS_MAX 200
 
+size_t dns_kit_answer_from(const struct dns_zone *zone, struct dns_table *table, struct arena *arena)
+{
+    size_t question, asked = 0;
+    uint16_t type;
+    slice name;
+    for (; dns_table_next(table, &question, &name, &type); asked++) {
+        struct dns_answer answer;
+        dns_zone_answer(zone, name, type, arena, &answer);
+        dns_table_put(table, question, &answer);
+    }
+    return asked;
+}
+
 void dns_kit_again(struct dns_kit *k)
 {
     arena_reset(&k->answers);

@@ -10,6 +10,9 @@
 #include "core/dns/dns_table.h"
 #include "core/dns/dns_zone_text.h"
 
+/* Answers all questions that were noted, from a zone; how many. Answers lie in the arena. */
+size_t dns_kit_answer_from(const struct dns_zone *zone, struct dns_table *table, struct arena *arena);
+
 struct dns_kit {
     struct arena arena, answers;
     struct dns_zone zone;

@@ -9,6 +9,7 @@
 #include "core/arc/arc.h"
 #include "core/dns/dns_zone_text.h"
 #include "core/mail/header.h"
+#include "lib/dns_kit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,15 +52,8 @@ static unsigned verify(const struct job *job, slice message, bool share, struct 
     dkim_verify_body_end(dkim);
     arc_verify_body_end(v);
     while ((step = arc_verify_finish(v, &table, job->now, job->cache, out)) == AUTH_WAIT) {
-        size_t question, asked = 0;
-        slice name;
-        uint16_t type;
-        for (; dns_table_next(&table, &question, &name, &type); asked++) {
-            struct dns_answer answer;
-            dns_zone_answer(job->zone, name, type, arena, &answer);
-            dns_table_put(&table, question, &answer);
-        }
-        must(asked > 0); /* a wait without a question would be for ever */
+        must(dns_kit_answer_from(job->zone, &table, arena) >
+             0); /* a wait without a question would be for ever */
         rounds++;
     }
     must(step == AUTH_DONE);

@@ -12,6 +12,7 @@
 #include "core/dns/dns_zone_text.h"
 #include "core/mail/header.h"
 #include "crypto/private_key.h"
+#include "lib/dns_kit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,19 +27,6 @@ static bool read_all(const char *path, struct buf *out)
     while (f && (room = buf_reserve(out, 65536)) != NULL && (n = fread(room, 1, 65536, f)) > 0)
         buf_commit(out, n);
     return f && fclose(f) == 0;
-}
-
-static void answer_all(struct dns_table *table, const struct dns_zone *zone, struct arena *arena)
-{
-    size_t question, asked = 0;
-    slice name;
-    uint16_t type;
-    for (; dns_table_next(table, &question, &name, &type); asked++) {
-        struct dns_answer answer;
-        dns_zone_answer(zone, name, type, arena, &answer);
-        dns_table_put(table, question, &answer);
-    }
-    must(asked > 0); /* a wait without a question would be for ever */
 }
 
 static void print_result(const struct dkim_result *r)
@@ -66,7 +54,7 @@ static void verify(slice message, const struct dns_zone *zone, time_ms now, size
         dkim_verify_body(v, slice_sub(message, at, at + split));
     dkim_verify_body_end(v);
     while ((step = dkim_verify_finish(v, &table, now, cache, &results, &n)) == AUTH_WAIT)
-        answer_all(&table, zone, &arena);
+        must(dns_kit_answer_from(zone, &table, &arena) > 0); /* a wait without a question would be for ever */
     must(step == AUTH_DONE);
     for (size_t i = 0; i < n; i++)
         print_result(&results[i]);

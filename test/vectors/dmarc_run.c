@@ -7,6 +7,7 @@
  * SPF-ALIGNED TAB DKIM-ALIGNED TAB ROUNDS TAB QUESTIONS TAB REASON TAB the Authentication-Results value. */
 #include "core/auth/auth_results.h"
 #include "core/dns/dns_zone_text.h"
+#include "lib/dns_kit.h"
 #include "text/tag_list.h"
 
 #include <stdio.h>
@@ -36,15 +37,14 @@ static void run_case(const struct dns_zone *zone, slice line)
 {
     struct auth_results all = {.client = SLICE("192.0.2.1"), .helo = SLICE("helo.example")};
     struct dkim_result dkim[ITEMS] = {{.result = AUTH_NONE}};
-    slice authors[ITEMS], list, word, item, name;
-    size_t n_authors = 0, n_dkim = 0, question, asked = 0;
+    slice authors[ITEMS], list, word, item;
+    size_t n_authors = 0, n_dkim = 0, asked = 0;
     struct tag_items it;
     struct dns_table table;
     struct arena arena CLEANUP(arena_done);
     struct buf field CLEANUP(buf_done), from CLEANUP(buf_done);
     unsigned rounds = 0;
     enum auth_step step;
-    uint16_t type;
     arena_init(&arena, "case", (size_t)64 << 20);
     buf_init(&field, 65536);
     buf_init(&from, 1024);
@@ -65,11 +65,7 @@ static void run_case(const struct dns_zone *zone, slice line)
     while ((step = dmarc_check(authors, n_authors, &all.spf, dkim, n_dkim, &table, &arena, &all.dmarc)) ==
            AUTH_WAIT) {
         size_t before = asked;
-        for (; dns_table_next(&table, &question, &name, &type); asked++) {
-            struct dns_answer answer;
-            dns_zone_answer(zone, name, type, &arena, &answer);
-            dns_table_put(&table, question, &answer);
-        }
+        asked += dns_kit_answer_from(zone, &table, &arena);
         must(asked > before); /* a wait without a question would be for ever */
         rounds++;
     }
