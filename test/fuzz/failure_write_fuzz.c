@@ -9,9 +9,31 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool tells_of_people(slice line)
+{
+    static const slice names[] = {SLICE_INIT("Received:"), SLICE_INIT("List-Id:"), SLICE_INIT("Sender:"),
+                                  SLICE_INIT("Reply-To:"), SLICE_INIT("To:"),      SLICE_INIT("Cc:")};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (slice_starts(line, names[i]))
+            return true;
+    return false;
+}
+
+/* Before an "@" no word but "redacted". */
+static void check_redacted(slice line)
+{
+    for (size_t i = 1; i < line.n; i++) {
+        uint8_t c = line.p[i - 1];
+        bool word = ascii_is_alpha(c) || ascii_is_digit(c) || c == '+' || c == '=' || c == '.' || c == '-';
+        if (line.p[i] == '@' && word && !slice_ends_nocase(slice_sub(line, 0, i), SLICE("redacted")))
+            abort();
+    }
+}
+
 static void check_header(slice in)
 {
     struct buf out = {.max = 1 << 20};
+    bool people = false;
     struct cursor c;
     slice line;
     enum err e = failure_write_header(in, &out);
@@ -21,6 +43,10 @@ static void check_header(slice in)
     while (cursor_line(&c, &line)) {
         if (line.n == 0 || line.p[0] == '-')
             abort();
+        if (line.p[0] != ' ' && line.p[0] != '\t')
+            people = tells_of_people(line);
+        if (people)
+            check_redacted(line);
         for (size_t i = 0; i < line.n; i++)
             if ((line.p[i] < ' ' && line.p[i] != '\t') || line.p[i] == 127)
                 abort();

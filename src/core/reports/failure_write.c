@@ -2,6 +2,7 @@
 
 #include "core/mail/address.h"
 #include "core/mail/header.h"
+#include "core/reports/report_text.h"
 #include "text/date.h"
 
 #define ARENA_MAX ((size_t)1 << 20)
@@ -203,16 +204,16 @@ static void redact_signature(slice value, struct buf *out)
 static bool redact_recipients(slice value, struct arena *a, struct buf *out)
 {
     struct address_list list;
+    slice domain;
     if (!address_list_parse(value, &mail_limits_default, a, &list))
         return false;
     for (size_t i = 0; i < list.n; i++) {
         if (list.at[i].kind != ADDRESS_MAILBOX)
             continue;
+        domain = report_domain(list.at[i].domain, a); /* broken ones may hold another address */
         buf_str(out, out->n ? ", " REDACTED : REDACTED);
-        if (list.at[i].domain.n) {
-            buf_byte(out, '@');
-            buf_append(out, list.at[i].domain);
-        }
+        if (domain.n)
+            buf_print(out, "@%.*s", SLICE_FMT(domain));
     }
     return true;
 }
