@@ -7,17 +7,15 @@ import email
 import email.policy
 import gzip
 import os
-import re
 import shutil
-import socketserver
 import sqlite3
 import tempfile
-import threading
 import unittest
 import xml.etree.ElementTree as ET
 
 import judge_test
 from harness.house import House, have, wait_for
+from harness.sink import Sink
 from judge_test import mail
 from knot import Knot
 
@@ -36,6 +34,7 @@ ZONES = {
                  'mailto:x@no.test,https://asks.test/r; ruf=mailto:fail@asks.test,mailto:x@no.test"\n',
     "forged.test": '@ 60 TXT "v=spf1 -all"\n_dmarc 60 TXT "v=DMARC1; p=quarantine; rua=mailto:agg@forged.test"\n',
     "elsewhere.test": '@ 60 TXT "v=spf1 -all"\n_dmarc 60 TXT "v=DMARC1; p=none; rua=mailto:x@no.test; ruf=mailto:x@no.test"\n',
+    "small.test": '@ 60 TXT "v=spf1 -all"\n_dmarc 60 TXT "v=DMARC1; p=none; rua=mailto:agg@small.test!100,mailto:more@small.test!1m"\n',
     "quiet.test": '@ 60 TXT "v=spf1 -all"\n_dmarc 60 TXT "v=DMARC1; p=none"\n',
     "demo.test": '_dmarc 60 TXT "v=DMARC1; p=none; rua=mailto:dmarc-reports@demo.test"\n',
     # says yes, and where to
@@ -43,45 +42,6 @@ ZONES = {
     "no.test": "",
     "test": "",
 } | {f"d{i}.test": f'@ 60 TXT "v=spf1 -all"\n_dmarc 60 TXT "v=DMARC1; p=none; rua=mailto:agg@d{i}.test"\n' for i in range(4)}
-
-
-class Sink:
-    """A next hop that takes mail and keeps it with its envelope."""
-
-    def __init__(self):
-        self.messages = []  # (sender, [recipients], bytes)
-        sink = self
-
-        class Talk(socketserver.StreamRequestHandler):
-            def handle(self):
-                self.wfile.write(b"220 sink\r\n")
-                sender, rcpts = None, []
-                while line := self.rfile.readline():
-                    word = line[:4].upper()
-                    if word == b"MAIL":
-                        sender, rcpts = re.search(rb"<(.*?)>", line)[1].decode(), []
-                    elif word == b"RCPT":
-                        rcpts.append(re.search(rb"<(.*?)>", line)[1].decode())
-                    elif word == b"DATA":
-                        self.wfile.write(b"354 go\r\n")
-                        text = b""
-                        while (line := self.rfile.readline()) and line != b".\r\n":
-                            text += line[1:] if line.startswith(b".") else line
-                        sink.messages.append((sender, rcpts, text))
-                    self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 sink\r\n")
-                    if word == b"QUIT":
-                        return
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Talk)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-    def to(self, address):
-        return [(s, m) for s, r, m in self.messages if address in r]
 
 
 def order_of(element, found=None):
@@ -276,6 +236,22 @@ class Send(unittest.TestCase):
         self.send("a@demo.test", "ourselves", envelope="a@forged.test")
         self.settled("demo.test", 1)  # nobody reports to himself
         self.assertEqual([r for _, r, m in self.sink.messages], [])
+
+    def test_who_takes_no_large_ones_gets_none(self):
+        self.send("a@small.test", "small", 2)
+        self.settled("small.test", 0)
+        wait_for("it came", lambda: self.total("more@small.test") == 2)
+        self.assertEqual(self.sink.to("agg@small.test"), [])
+
+    def test_what_is_counted_survives_a_report_that_kills(self):
+        """Before reporter reads anything of a stranger's, what it has counted is journal's."""
+        self.send("a@quiet.test", "before")
+        wait_for("it is counted", lambda: "judged messages counted 1" in self.house.tool("status").stdout)
+        with self.assertRaises(Exception):  # 554: it is no report
+            self.house.deliver("x@quiet.test", ["dmarc-reports@demo.test"], "Subject: report\r\n\r\nnone\r\n")
+        old = self.house.kill("reporter")
+        wait_for("reporter is back", lambda: [p for p in self.house.pids("reporter") if p not in old])
+        self.counted("quiet.test", 1)
 
     def test_reports_are_not_reported_on(self):
         self.house.tool("alias", "add", "dmarc-reports@demo.test", "alice@demo.test")

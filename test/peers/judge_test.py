@@ -6,13 +6,12 @@ import os
 import re
 import smtplib
 import socket
-import socketserver
 import subprocess
-import threading
 import time
 import unittest
 
 from harness.house import House, have, wait_for
+from harness.sink import Sink
 from knot import Knot
 
 try:
@@ -225,40 +224,6 @@ class Silent(unittest.TestCase):
                 self.assertIn("DMARC temperror", " ".join(house.trace("silent0@far.test").split()))
 
 
-class Sink:
-    """A next hop that takes mail and keeps it, octet for octet."""
-
-    def __init__(self):
-        self.messages = []
-        sink = self
-
-        class Talk(socketserver.StreamRequestHandler):
-            def handle(self):
-                self.wfile.write(b"220 sink\r\n")
-                while line := self.rfile.readline():
-                    word = line[:4].upper()
-                    if word == b"DATA":
-                        self.wfile.write(b"354 go\r\n")
-                        text = b""
-                        while (line := self.rfile.readline()) and line != b".\r\n":
-                            text += line[1:] if line.startswith(b".") else line
-                        sink.messages.append(text)
-                    self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 sink\r\n")
-                    if word == b"QUIT":
-                        return
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Talk)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @unittest.skipIf(dkim is None, "dkimpy is not installed")
 class Outbound(unittest.TestCase):
     """What leaves is signed, and a foreign program finds the signatures good."""
@@ -293,7 +258,7 @@ class Outbound(unittest.TestCase):
             self.keys_again(house)
             m = mail("alice@demo.test", "outbound").replace("To: Alice <alice@demo.test>", "To: x@far.test\r\nBcc: secret@far.test")
             house.deliver("alice@demo.test", ["x@far.test"], m + "..\r\n \t \r\n\r\n", service="submission", user="alice")
-            text = wait_for("the next hop has it", lambda: sink.messages and sink.messages[0])
+            text = wait_for("the next hop has it", lambda: next(iter(sink.texts()), None))
             self.assertNotIn(b"secret", text)
             self.assertEqual(len(re.findall(rb"(?m)^DKIM-Signature:", text)), 2)
             for i in range(2):
@@ -312,7 +277,7 @@ class Outbound(unittest.TestCase):
         self.n = getattr(self, "n", 0) + 1
         name = f"off{self.n}"
         house.deliver("alice@demo.test", ["x@far.test"], mail("alice@demo.test", name), service="submission", user="alice")
-        text = wait_for("the next hop has it", lambda: next((m for m in sink.messages if name.encode() in m), None))
+        text = wait_for("the next hop has it", lambda: next((m for m in sink.texts() if name.encode() in m), None))
         self.assertNotIn(b"DKIM-Signature:", text)
         story = " ".join(house.trace(f"{name}@far.test").split())
         return story if "switched off" in story else None
