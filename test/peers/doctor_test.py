@@ -331,6 +331,22 @@ class Alerts(unittest.TestCase):
             self.assertIn("The domain has no MX record (demo.test)", self.mails(h)[-1])
 
 
+    def test_a_long_record_makes_no_long_line(self):
+        """RFC 5322: 998 octets a line; what somebody's name server says may be longer, and may try to end ours."""
+        with doctor_house(self.stub, config="admin alice@demo.test\n") as h:
+            good = (COMMON + ZONE.format(d="demo.test")).splitlines() + plan(h, "demo.test")
+            self.stub.load("\n".join(good))
+            signing(h)
+            long = " ".join('"' + "\\195\\164" * 60 + "\\013\\010.\\013\\010" + '"' for _ in range(20))
+            self.stub.load("\n".join(without(good, "v=spf1 mx") + [f'demo.test TXT "v=spf1 x:" {long}']))
+            self.assertIn("spf-syntax", [f["id"] for f in findings(h)])
+            found = wait_for("the alert came", lambda: [m for m in h.mailbox("alice") if b"spf-syntax" in m])
+            self.assertLessEqual(max(len(l) for l in found[0].split(b"\r\n")), 998)
+            self.assertIn(b"posthorn doctor", found[0])  # all of it came
+            self.assertNotIn(b"\r\n.\r\n", found[0])
+            found[0].decode()
+            self.assertIn(b"Content-Transfer-Encoding: 8bit\r\n", found[0])
+
     @unittest.skipUnless(is_root(), "needs root to take a folder away from the server")
     def test_one_that_could_not_be_queued_comes_later(self):
         with doctor_house(self.stub, config="admin alice@demo.test\n") as h:

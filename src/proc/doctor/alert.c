@@ -54,6 +54,14 @@ static void alert_lines(struct buf *out, slice text)
     }
 }
 
+static bool alert_is_8bit(slice body)
+{
+    size_t i = 0;
+    while (i < body.n && body.p[i] < 128)
+        i++;
+    return i < body.n;
+}
+
 bool alert_enqueue(struct doctor *d, uint64_t mail_id, slice reverse_path, slice recipient, bool local,
                    slice header, slice body, slice message_id, chan_reply_fn fn, void *arg)
 {
@@ -68,8 +76,7 @@ bool alert_enqueue(struct doctor *d, uint64_t mail_id, slice reverse_path, slice
     int fd CLEANUP(fd_done) = -1;
     uint64_t bytes;
     enum err e;
-    for (size_t i = 0; i < body.n; i++)
-        m.eight_bit |= body.p[i] > 127;
+    m.eight_bit = alert_is_8bit(body);
     body_writer_init(&w, ALERT_BYTES + header.n + 2);
     e = body_append(&w, header);
     if (!e)
@@ -204,7 +211,7 @@ static bool alert_is_ours(const slice *domains, size_t n, slice address)
 }
 
 static enum err alert_header(const struct doctor *d, slice from, slice to, slice subject, slice message_id,
-                             struct buf *h)
+                             bool eight_bit, struct buf *h)
 {
     char host[300];
     struct buf date CLEANUP(buf_done) = {.max = 64};
@@ -226,6 +233,8 @@ static enum err alert_header(const struct doctor *d, slice from, slice to, slice
         e = header_write(h, SLICE("MIME-Version"), SLICE("1.0"), HEADER_STRUCTURED);
     if (!e)
         e = header_write(h, SLICE("Content-Type"), SLICE("text/plain; charset=utf-8"), HEADER_STRUCTURED);
+    if (!e && eight_bit) /* RFC 2045 §6.1 */
+        e = header_write(h, SLICE("Content-Transfer-Encoding"), SLICE("8bit"), HEADER_STRUCTURED);
     return e;
 }
 
@@ -274,7 +283,8 @@ void alert_send(struct doctor *d, const slice *domains, size_t n_domains, const 
     alert_subject(&subject, d, opened->n, closed->n);
     alert_text(&text, d, opened, closed, still_open);
     alert_lines(&body, buf_view(&text));
-    if (alert_header(d, slice_str(from), admin, buf_view(&subject), slice_str(message_id), &header)) {
+    if (alert_header(d, slice_str(from), admin, buf_view(&subject), slice_str(message_id),
+                     alert_is_8bit(buf_view(&body)), &header)) {
         log_error("the alert to the administrator could not be written: is \"%.*s\" a mail address?",
                   SLICE_FMT(admin));
         fn(arg, OK); /* as above */

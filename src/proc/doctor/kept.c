@@ -13,6 +13,7 @@
 #define KEPT_BYTES   ((size_t)12 << 20)
 #define KEPT_SUBJECT 511 /* longer ones are cut */
 #define KEPT_NAME    253
+#define KEPT_SINCE   UINT64_C(253402300799999) /* the end of the year 9999, in Unix ms */
 
 struct kept_row {
     enum finding_kind kind;
@@ -94,7 +95,7 @@ static void kept_line(struct kept *k, slice line)
     (void)slice_split(line, '\t', &since, &line);
     (void)slice_split(line, '\t', &seen, &line);
     if (!slice_split(line, '\t', &told, &line) || finding_of_word(word) == FINDING__COUNT ||
-        !slice_u64(since, &since_ms) || since_ms > INT64_MAX || !slice_u64(seen, &times) ||
+        !slice_u64(since, &since_ms) || since_ms > KEPT_SINCE || !slice_u64(seen, &times) ||
         !slice_u64(told, &was_told) || was_told > FINDING_ERROR)
         return;
     (void)slice_split(line, '\t', &subject, &domain);

@@ -109,6 +109,7 @@ static void damaged_lines_are_left_out(void **state)
 {
     static const char text[] = "no-such-word\t1800000000000\t3\t1\tdemo.test\n" /* of another version */
                                "mx-missing\t99999999999999999999\t3\t1\ta.test\n"
+                               "mx-missing\t9223372036854775807\t3\t1\te.test\n"
                                "mx-missing\t-5\t3\t1\tb.test\n"
                                "mx-missing\t\t3\t1\tc.test\n"
                                "mx-missing\n"
