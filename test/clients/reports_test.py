@@ -201,6 +201,16 @@ class Reports(unittest.TestCase):
         self.assertIn("1 organisation reported 100 messages in the name of demo.test; all of them were believed. 100 messages were"
                       " reported twice by the same organisation, and count once.", text)
 
+    def test_reports_without_an_id(self):
+        """Each day's counts; the same again once."""
+        for day in (1, 2, 2):
+            end = int(time.time()) // DAY * DAY - day * DAY
+            xml = aggregate([record("192.0.2.25", 100, "pass", "pass")], number="").decode()
+            xml = xml[:xml.index("<begin>")] + f"<begin>{end - DAY}</begin><end>{end}" + xml[xml.index("</end>"):]
+            self.assertEqual(self.send(mail(gzip.compress(xml.encode())))[0], 250)
+        self.assertIn("1 organisation reported 200 messages", self.told())
+        self.assertRegex(self.told("--table"), r"big\.example +aggregate +2 +200 +yes")
+
     def test_utf_16(self):
         data = aggregate([record("192.0.2.25", 3, "pass", "pass")]).decode().encode("utf-16")
         self.assertEqual(self.send(mail(gzip.compress(data)))[0], 250)

@@ -328,6 +328,15 @@ static void head_period(struct report_head *h)
         h->begin = h->end - PERIOD_MAX_MS;
 }
 
+/* Some leave the id out: then the period is the name, or all but the first would be taken for the same. */
+static void head_id(struct intake_job *j)
+{
+    char id[64];
+    int n = snprintf(id, sizeof id, "%lld-%lld", (long long)j->head.begin, (long long)j->head.end);
+    if (j->head.report_id.n == 0)
+        j->head.report_id = kept_text(j, slice_of(id, (size_t)n));
+}
+
 /* Under the name that is proven, whatever the report calls itself. */
 static void head_who(struct intake_job *j)
 {
@@ -366,6 +375,7 @@ static enum err job_read(struct intake_job *j, slice message, const struct intak
         e = pack_rows(&report, &w);
     head_who(j);
     head_period(&j->head);
+    head_id(j);
     j->head.holder = report_domain_end(j->head.author);
     if (!e)
         e = body_seal(&w, &j->rows, &bytes);
