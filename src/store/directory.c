@@ -1,5 +1,5 @@
 /* directory: opening, the memory of lookups, usage. */
-#include "store/directory__inside.h"
+#include "store/directory__.h"
 
 #include "core/mail/mailbox.h"
 

@@ -1,6 +1,6 @@
 /* directory_admin: changes, each with a sentence for people when it is refused. The caller holds the
  * transaction. */
-#include "store/directory__inside.h"
+#include "store/directory__.h"
 
 #include "core/mail/mailbox.h"
 #include "text/idna.h"

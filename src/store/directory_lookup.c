@@ -1,5 +1,5 @@
 /* directory_lookup: where mail for an address goes, who an address belongs to. */
-#include "store/directory__inside.h"
+#include "store/directory__.h"
 
 #include "core/mail/mailbox.h"
 

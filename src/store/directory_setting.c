@@ -1,7 +1,7 @@
 /* directory_setting: what is set for a domain: table domain_setting, one row for each setting that the
  * administrator wrote. What may be set and what it means is policy/domain_setting's. */
 #include "policy/domain_setting.h"
-#include "store/directory__inside.h"
+#include "store/directory__.h"
 
 static enum err setting_domain(struct directory *d, slice name, int64_t *out_id, struct err_detail *detail)
 {

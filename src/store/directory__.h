@@ -1,6 +1,6 @@
-/* directory__inside: what the files of store/directory share. */
-#ifndef POSTHORN_STORE_DIRECTORY_INSIDE_H
-#define POSTHORN_STORE_DIRECTORY_INSIDE_H
+/* directory__: what the files of store/directory share. Nobody else includes it. */
+#ifndef POSTHORN_STORE_DIRECTORY__H
+#define POSTHORN_STORE_DIRECTORY__H
 
 #include "store/directory.h"
 
