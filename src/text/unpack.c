@@ -126,7 +126,7 @@ static bool zip_directory(slice in, size_t *out_at, size_t *out_n)
             continue;
         *out_n = le(in, at + 10, 2);
         *out_at = le(in, at + 16, 4);
-        return *out_at < at;
+        return *out_at <= at;
     }
     return false;
 }
@@ -179,7 +179,7 @@ static enum err zip_choose(struct unpacking *u, slice in, const slice *endings, 
             return OK;
         }
     }
-    return found ? OK : failed(u, ERR_NOT_FOUND, "the zip is empty");
+    return found ? OK : failed(u, ERR_CORRUPT, "the zip is empty");
 }
 
 static enum err unpack_zip(struct unpacking *u, slice in, const slice *endings, size_t n_endings)

@@ -211,6 +211,43 @@ class Reports(unittest.TestCase):
         self.assertIn("1 organisation reported 200 messages", self.told())
         self.assertRegex(self.told("--table"), r"big\.example +aggregate +2 +200 +yes")
 
+    def test_archives_as_they_come(self):
+        """A zip written to a pipe (its sizes stand behind the data), with a name that climbs and junk of a Mac before it; a
+        stored one with bytes before and behind; a gzip in two members with padding. And broken ones, refused with words."""
+        class Pipe(io.RawIOBase):
+            def __init__(self):
+                super().__init__()
+                self.bytes = b""
+
+            def writable(self):
+                return True
+
+            def write(self, b):
+                self.bytes += bytes(b)
+                return len(b)
+        xml = [aggregate([record("192.0.2.25", 10, "pass", "pass")], number=str(i)) for i in range(3)]
+        pipe, stored = Pipe(), io.BytesIO()
+        with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as z:
+            z.writestr("__MACOSX/._r.xml", b"junk")
+            z.writestr("../../etc/r.xml", xml[0])
+        with zipfile.ZipFile(stored, "w", zipfile.ZIP_STORED) as z:
+            z.writestr("folder/", b"")
+            z.writestr("r.xml", xml[1])
+        two = gzip.compress(xml[2][:200]) + gzip.compress(xml[2][200:]) + b"\0" * 512
+        for data in (pipe.bytes, stored.getvalue() + b"\r\n", two):
+            code, text = self.send(mail(data, "octet-stream", "r.dat"))
+            self.assertEqual(code, 250, text)
+        self.assertRegex(self.told("--table"), r"big\.example +aggregate +3 +30 +yes")
+        wrong = bytearray(gzip.compress(xml[0]))
+        wrong[-6] ^= 1
+        locked = bytearray(zipped("r.xml", xml[0]))
+        locked[locked.index(b"PK\1\2") + 8] |= 1
+        for data, words in ((bytes(wrong), "damaged"), (gzip.compress(xml[0])[:-20], "cut off"), (bytes(locked), "encrypted"),
+                            (zipped("r.xml", xml[0])[:-30], "directory"), (b"PK\5\6" + b"\0" * 18, "empty")):
+            code, text = self.send(mail(data, "zip", "r.zip"))
+            self.assertEqual(code, 554)
+            self.assertIn(words, text)
+
     def test_utf_16(self):
         data = aggregate([record("192.0.2.25", 3, "pass", "pass")]).decode().encode("utf-16")
         self.assertEqual(self.send(mail(gzip.compress(data)))[0], 250)
