@@ -26,6 +26,18 @@ static slice ip_list(struct examine *x, const struct ip *ips, size_t n)
     return examine_keep(x, buf_view(&b));
 }
 
+/* Either the DNS is wrong, or the configuration does not name an address that is ours. */
+static slice host_elsewhere_mend(struct examine *x, const struct examine_addresses *seen)
+{
+    struct buf b CLEANUP(buf_done) = {.max = 4096};
+    buf_print(&b, "%.*s\n(these alone; or, if it is an address of this server, in the configuration:)",
+              SLICE_FMT(host_records(x, DNS_PLAN_ADDRESS)));
+    for (size_t i = 0; i < seen->n && i < 8; i++)
+        if (!examine_is_ours(x, &seen->at[i]))
+            buf_print(&b, "\naddress %.*s", SLICE_FMT(examine_ip(x, &seen->at[i])));
+    return examine_keep(x, buf_view(&b));
+}
+
 static void host_leads(struct examine *x, const struct examine_addresses *seen)
 {
     slice host = x->setup->hostname, have = ip_list(x, seen->at, seen->n);
@@ -35,7 +47,7 @@ static void host_leads(struct examine *x, const struct examine_addresses *seen)
     if (x->setup->addresses_found)
         return; /* then the two are the same thing */
     if (ours < seen->n)
-        examine_found(x, FINDING_HOST_ELSEWHERE, host, host_records(x, DNS_PLAN_ADDRESS), have,
+        examine_found(x, FINDING_HOST_ELSEWHERE, host, host_elsewhere_mend(x, seen), have,
                       "%.*s leads to %.*s; this server's addresses are %.*s.", SLICE_FMT(host),
                       SLICE_FMT(have), SLICE_FMT(ip_list(x, x->setup->addresses, x->setup->n_addresses)));
     for (size_t i = 0; i < x->setup->n_addresses; i++) {

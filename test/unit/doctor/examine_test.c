@@ -61,6 +61,8 @@ static const struct variant variants[] = {
     {"null mx", "example.org MX", "example.org MX 0 .\n", "mx-null", "takes no mail at all", NULL},
     {"host elsewhere", "mail.example.org A ", "mail.example.org A 192.0.2.1\n", "host-elsewhere",
      "leads to 192.0.2.1", "mail.example.org. 3600 IN A 198.51.100.7"},
+    {"an address that the configuration leaves out", "", "mail.example.org A 198.51.100.8\n",
+     "host-elsewhere", "leads to 198.51.100.7, 198.51.100.8", "\naddress 198.51.100.8"},
     {"host without IPv6", "mail.example.org AAAA", "", "host-incomplete",
      "mail.example.org does not lead to 2001:db8::7", "AAAA 2001:db8::7"},
     {"host missing", "mail.example.org A", "", "host-missing", "neither an A nor an AAAA record", NULL},
