@@ -15,16 +15,16 @@ static const char *const migrations[] = {
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"
     /* mail: 0 for the house. at: Unix ms of the commit. bytes: checksum, then encoded events without mail id
      */
-    "CREATE TABLE event (id INTEGER PRIMARY KEY, mail INTEGER NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT "
-    "NULL) STRICT;"
+    "CREATE TABLE event (id INTEGER PRIMARY KEY, mail INTEGER NOT NULL, at INTEGER NOT NULL,"
+    " bytes BLOB NOT NULL) STRICT;"
     "CREATE INDEX event_mail ON event (mail, id) WHERE mail <> 0;"
     /* key: keyed hash of a text. what: a mail id, or minus the id of an event row of the house */
     "CREATE TABLE found (bucket INTEGER NOT NULL, key INTEGER NOT NULL, what INTEGER NOT NULL,"
     " PRIMARY KEY (bucket, key, what)) STRICT, WITHOUT ROWID;",
     /* where a message lies: box: keyed hash of account and mailbox. What sessions do is told by mailbox and
        UID; here it becomes part of the message's journey */
-    "CREATE TABLE place (box INTEGER NOT NULL, uid INTEGER NOT NULL, mail INTEGER NOT NULL, PRIMARY KEY "
-    "(box, uid))"
+    "CREATE TABLE place (box INTEGER NOT NULL, uid INTEGER NOT NULL, mail INTEGER NOT NULL,"
+    " PRIMARY KEY (box, uid))"
     " STRICT, WITHOUT ROWID;",
 };
 
