@@ -283,9 +283,32 @@ enum err account__begin(struct account_db *db)
     return OK;
 }
 
+/* Counters alone, as nearly always: with the name in it the statement would write its index each time.
+ * ERR_NOT_FOUND: there is no such row. */
+static enum err write_mailbox_counters(struct account_db *db, const struct mailbox_info *i)
+{
+    struct stmt *q CLEANUP(stmt_done) = db_stmt(
+        db->db, "UPDATE mailbox SET special = ?, uidnext = ?, recent_from = ?, modseq = ?, messages = ?,"
+                " unseen = ?, deleted = ?, bytes = ? WHERE id = ?");
+    stmt_bind_i64(q, 1, i->special);
+    stmt_bind_i64(q, 2, i->uidnext);
+    stmt_bind_i64(q, 3, i->recent_from);
+    stmt_bind_u64(q, 4, i->modseq);
+    stmt_bind_i64(q, 5, i->messages);
+    stmt_bind_i64(q, 6, i->unseen);
+    stmt_bind_i64(q, 7, i->deleted);
+    stmt_bind_u64(q, 8, i->bytes);
+    stmt_bind_u64(q, 9, i->id);
+    enum err e = stmt_run(q);
+    return e == OK && db_changes(db->db) == 0 ? ERR_NOT_FOUND : e;
+}
+
 static enum err write_mailbox(struct account_db *db, const struct mailbox *m)
 {
     const struct mailbox_info *i = &m->next;
+    enum err e = m->born || m->next_name ? ERR_NOT_FOUND : write_mailbox_counters(db, i);
+    if (e != ERR_NOT_FOUND)
+        return e;
     struct stmt *q CLEANUP(stmt_done) = db_stmt(
         db->db, "INSERT INTO mailbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                 " name = excluded.name, special = excluded.special, uidnext = excluded.uidnext,"
