@@ -4,10 +4,10 @@
 
 const char *const account__migrations[] = {
     /* one row of counters: the last value given of each */
-    "CREATE TABLE account (id INTEGER PRIMARY KEY CHECK (id = 1), salt INTEGER NOT NULL, created_at INTEGER "
-    "NOT NULL,"
-    " modseq INTEGER NOT NULL, mailbox INTEGER NOT NULL, message INTEGER NOT NULL, uidvalidity INTEGER NOT "
-    "NULL,"
+    "CREATE TABLE account (id INTEGER PRIMARY KEY CHECK (id = 1), salt INTEGER NOT NULL,"
+    " created_at INTEGER NOT NULL,"
+    " modseq INTEGER NOT NULL, mailbox INTEGER NOT NULL, message INTEGER NOT NULL,"
+    " uidvalidity INTEGER NOT NULL,"
     " scanned_at INTEGER NOT NULL) STRICT;"
     "CREATE TABLE mailbox (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, special INTEGER NOT NULL,"
     " uidvalidity INTEGER NOT NULL UNIQUE, uidnext INTEGER NOT NULL, recent_from INTEGER NOT NULL,"
@@ -30,7 +30,7 @@ const char *const account__migrations[] = {
     "CREATE TABLE doomed (message INTEGER PRIMARY KEY, scans INTEGER NOT NULL) STRICT;"
     "CREATE TABLE thread (hash INTEGER PRIMARY KEY, thread INTEGER NOT NULL) STRICT;"
     "CREATE TABLE handover (mail_id INTEGER NOT NULL, recipient INTEGER NOT NULL, mailbox INTEGER NOT NULL,"
-    " uid INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (mail_id, recipient)) WITHOUT ROWID, "
-    "STRICT;",
+    " uid INTEGER NOT NULL, message INTEGER NOT NULL, PRIMARY KEY (mail_id, recipient)) WITHOUT ROWID,"
+    " STRICT;",
 };
 const size_t account__migrations_n = ARRAY_LEN(account__migrations);

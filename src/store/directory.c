@@ -9,11 +9,11 @@
 #define DIRECTORY_ENTRIES_MAX 16384       /* remembered answers; more and all are forgotten */
 
 static const char *const directory_migrations[] = {
-    "CREATE TABLE domain (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL) "
-    "STRICT;"
+    "CREATE TABLE domain (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " created INTEGER NOT NULL) STRICT;"
     "CREATE TABLE account (id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE,"
-    " domain INTEGER NOT NULL REFERENCES domain(id), name TEXT NOT NULL, suspended INTEGER NOT NULL DEFAULT "
-    "0,"
+    " domain INTEGER NOT NULL REFERENCES domain(id), name TEXT NOT NULL,"
+    " suspended INTEGER NOT NULL DEFAULT 0,"
     " quota INTEGER, created INTEGER NOT NULL) STRICT;"
     "CREATE INDEX account_domain ON account(domain);"
     "CREATE TABLE credential (id INTEGER PRIMARY KEY,"

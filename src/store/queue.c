@@ -14,11 +14,11 @@
 static const char *const queue_migrations[] = {
     /* The first piece of the body lies in the message's row: most messages are one insert. The record comes
      * first, so reading it does not walk the body's pages. */
-    "CREATE TABLE message (id INTEGER PRIMARY KEY, record BLOB NOT NULL, sum INTEGER NOT NULL, quarantine "
-    "TEXT,"
+    "CREATE TABLE message (id INTEGER PRIMARY KEY, record BLOB NOT NULL, sum INTEGER NOT NULL,"
+    " quarantine TEXT,"
     " body BLOB NOT NULL) STRICT;"
-    "CREATE TABLE chunk (message INTEGER NOT NULL REFERENCES message(id), n INTEGER NOT NULL, sum INTEGER "
-    "NOT NULL,"
+    "CREATE TABLE chunk (message INTEGER NOT NULL REFERENCES message(id), n INTEGER NOT NULL,"
+    " sum INTEGER NOT NULL,"
     " bytes BLOB NOT NULL, PRIMARY KEY (message, n)) STRICT;"
     "CREATE TABLE recipient (message INTEGER NOT NULL REFERENCES message(id), n INTEGER NOT NULL,"
     " state INTEGER NOT NULL, due INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (message, n))"

@@ -20,9 +20,8 @@ static enum err ask_orgs(struct reports *r, const struct report_ask *ask, struct
 {
     struct stmt *q CLEANUP(stmt_done) =
         db_stmt(r->db, "SELECT org, kind, count(*), sum(messages), min(begin_at), max(end_at),"
-                       " max(end_at * 256 + p) % 256, proven FROM report WHERE domain = ?1 AND kind IN (0, "
-                       "1, 2) AND end_at > ?2"
-                       " AND end_at <= ?3 GROUP BY proven, kind, org"
+                       " max(end_at * 256 + p) % 256, proven FROM report WHERE domain = ?1"
+                       " AND kind IN (0, 1, 2) AND end_at > ?2 AND end_at <= ?3 GROUP BY proven, kind, org"
                        " ORDER BY proven DESC, kind, 4 DESC, org LIMIT ?4 OFFSET ?5");
     struct report_org *row;
     struct reports__page p = reports__page_of(q, a, sizeof *row);
