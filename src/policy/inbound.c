@@ -13,7 +13,10 @@ bool inbound_decide(slice message, const struct mail_limits *limits, struct aren
         verdict_reject(&v, 554, SLICE("5.4.6"),
                        SLICE("This message has passed through more than 30 servers: it is going in circles"));
     if (h.fields.count[FIELD_FROM] == 0)
-        verdict_reason(&v, SLICE("there is no From field"));
+        verdict_reject(
+            &v, 550, SLICE("5.6.0"),
+            SLICE("This message has no From field, so nobody could tell who wrote it; send it with "
+                  "exactly one (RFC 5322, section 3.6)"));
     if (h.fields.defects & MAIL_DEFECT_DUPLICATE)
         verdict_reason(&v, SLICE("a header field that may be there once is there more often"));
     if (!address_msg_ids(h.fields.value[FIELD_MESSAGE_ID], 1, a, &ids, &n))

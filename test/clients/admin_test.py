@@ -15,7 +15,7 @@ MESSAGE = "From: a@far.test\nSubject: x\nDate: Sun, 22 Nov 2026 00:00:00 +0000\n
 class Commands(unittest.TestCase):
     def test_json_is_one_value(self):
         with House() as h:
-            h.deliver("a@far.test", ["bob@demo.test"], b"Subject: x\r\n\r\nhello\r\n")
+            h.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: x\r\n\r\nhello\r\n")
             for words in (["domain", "list"], ["domain", "show", "demo.test"], ["domain", "set", "demo.test", "dmarc", "quarantine"],
                           ["domain", "unset", "demo.test", "dmarc"], ["account", "list"], ["account", "show", "bob@demo.test"],
                           ["alias", "list"], ["dkim", "list"], ["dkim", "list", "demo.test"], ["dkim", "show", "demo.test"],

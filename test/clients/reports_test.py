@@ -263,9 +263,9 @@ class Reports(unittest.TestCase):
         print(f"posthorn reports of 20,000 sources: {time.monotonic() - begun:.2f} s", flush=True)
 
     def test_what_is_none_is_refused_with_words(self):
-        self.assertRegex(self.send(b"Subject: hi\r\n\r\nBuy now!\r\n")[1],
+        self.assertRegex(self.send(b"From: a@far.test\r\nSubject: hi\r\n\r\nBuy now!\r\n")[1],
                          "this address takes DMARC and TLS reports only: there is no attachment that is XML, JSON, gzip or zip")
-        self.assertEqual(self.send(b"Subject: hi\r\n\r\nBuy now!\r\n")[0], 554)
+        self.assertEqual(self.send(b"From: a@far.test\r\nSubject: hi\r\n\r\nBuy now!\r\n")[0], 554)
         code, text = self.send(mail(gzip.compress(aggregate([record("192.0.2.1", 1)], domain="foreign.test"))))
         self.assertEqual(code, 554)
         self.assertIn("this server takes reports on its own domains only, not on foreign.test", text)

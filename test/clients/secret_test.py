@@ -101,7 +101,7 @@ class Secrets(unittest.TestCase):
         hostile = ["\r\nA1 DELETE INBOX", "' OR 1=1--", "*)(uid=*", "\u2028", "\x1b[2J", "%n%s%p", "../../etc/passwd", "a\"b\\c",
                    "<img src=x onerror=alert(1)>", "$(reboot)", "`id`", "x;rm -rf /"]
         with House() as house:
-            house.deliver("a@far.test", ["bob@demo.test"], b"Subject: stays\r\n\r\nx\r\n")
+            house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: stays\r\n\r\nx\r\n")
             house.wait_mail("bob", 1)
             before = house.imap("bob").list()[1]
 

@@ -52,7 +52,7 @@ class Sending(unittest.TestCase):
     # --- mail in, port 25
 
     def test_smtplib_content_is_kept(self):
-        body = "Subject: kept\r\nX-Mark: m-kept\r\n\r\n.dot\r\n..two\r\nlast without more \xe4\r\n".encode()
+        body = "From: a@far.test\r\nSubject: kept\r\nX-Mark: m-kept\r\n\r\n.dot\r\n..two\r\nlast without more \xe4\r\n".encode()
         self.house.deliver("a@far.test", ["bob@demo.test"], body)
         got = self.find("bob", "m-kept")
         self.assertTrue(got.endswith(body), got)
@@ -62,7 +62,7 @@ class Sending(unittest.TestCase):
 
     def test_each_recipient_gets_one(self):
         refused = self.house.deliver("a@far.test", ["alice@demo.test", "bob+shop@demo.test", "nobody@demo.test"],
-                                     b"Subject: x\r\nX-Mark: m-each\r\n\r\nx\r\n")
+                                     b"From: a@far.test\r\nSubject: x\r\nX-Mark: m-each\r\n\r\nx\r\n")
         self.assertEqual(list(refused), ["nobody@demo.test"])
         self.assertEqual(refused["nobody@demo.test"][0], 550)
         self.find("alice", "m-each")
@@ -70,12 +70,12 @@ class Sending(unittest.TestCase):
 
     def test_no_relay(self):
         with self.assertRaises(smtplib.SMTPRecipientsRefused) as e:
-            self.house.deliver("a@far.test", ["x@elsewhere.test"], b"Subject: x\r\n\r\nx\r\n")
+            self.house.deliver("a@far.test", ["x@elsewhere.test"], b"From: a@far.test\r\nSubject: x\r\n\r\nx\r\n")
         self.assertIn(e.exception.recipients["x@elsewhere.test"][0], (550, 551, 554))
 
     def test_large_message(self):
         line = b"0123456789" * 7 + b"\r\n"
-        body = b"Subject: large\r\nX-Mark: m-large\r\n\r\n" + line * 145000  # 10 MB
+        body = b"From: a@far.test\r\nSubject: large\r\nX-Mark: m-large\r\n\r\n" + line * 145000  # 10 MB
         self.house.deliver("a@far.test", ["carol@demo.test"], body)
         self.assertTrue(self.find("carol", "m-large").endswith(body))
 
@@ -95,8 +95,8 @@ class Sending(unittest.TestCase):
                 for command in (b"HELO x.test", b"MAIL FROM:<a@far.test>", b"RCPT TO:<bob@demo.test>", b"DATA"):
                     f.write(command + b"\r\n")
                     self.assertIn(f.readline()[:1], (b"2", b"3"))
-                f.write(b"Subject: smuggled\r\n\r\nfirst" + end + b"MAIL FROM:<evil@far.test>\r\nRCPT TO:<bob@demo.test>\r\n"
-                        b"DATA\r\nSubject: smuggled\r\n\r\nsecond\r\n.\r\n")
+                f.write(b"From: a@far.test\r\nSubject: smuggled\r\n\r\nfirst" + end + b"MAIL FROM:<evil@far.test>\r\nRCPT TO:<bob@demo.test>\r\n"
+                        b"DATA\r\nFrom: a@far.test\r\nSubject: smuggled\r\n\r\nsecond\r\n.\r\n")
                 answers = f.read()
                 self.assertRegex(answers, rb"^[45]\d\d ")
                 self.assertNotRegex(answers, rb"(^|\n)250")
@@ -118,7 +118,7 @@ class Sending(unittest.TestCase):
         self.assertTrue(c.has_extn("chunking"))
         c.mail("a@far.test")
         c.rcpt("bob@demo.test")
-        part = b"Subject: bdat\r\nX-Mark: m-bdat\r\n\r\n"
+        part = b"From: a@far.test\r\nSubject: bdat\r\nX-Mark: m-bdat\r\n\r\n"
         c.send(b"BDAT %d\r\n" % len(part) + part)
         self.assertEqual(c.getreply()[0], 250)
         c.send(b"BDAT 0 LAST\r\n")
@@ -143,7 +143,7 @@ class Sending(unittest.TestCase):
             for i in range(3):
                 f.write(b"MAIL FROM:<a@far.test>\r\nRCPT TO:<bob@demo.test>\r\nRCPT TO:<no%d@demo.test>\r\nDATA\r\n" % i)
                 self.assertEqual([f.readline()[:3] for _ in range(4)], [b"250", b"250", b"550", b"354"])
-                f.write(b"X-Mark: m-pipe-%d\r\n\r\nx\r\n.\r\n" % i)
+                f.write(b"From: a@far.test\r\nX-Mark: m-pipe-%d\r\n\r\nx\r\n.\r\n" % i)
                 self.assertEqual(f.readline()[:3], b"250")
             f.write(b"QUIT\r\n")
             self.assertEqual(f.readline()[:3], b"221")
@@ -154,7 +154,7 @@ class Sending(unittest.TestCase):
     def test_curl_starttls(self):
         r = run("curl", "-sS", "--ssl-reqd", "--cacert", self.house.cert, f"smtp://localhost:{self.house.port['smtp']}",
                 "--mail-from", "a@far.test", "--mail-rcpt", "bob@demo.test", "-T", "-",
-                text="Subject: curl\r\nX-Mark: m-curl\r\n\r\nhello\r\n")
+                text="From: a@far.test\r\nSubject: curl\r\nX-Mark: m-curl\r\n\r\nhello\r\n")
         self.assert_ok(r)
         self.assertRegex(email.message_from_bytes(self.find("bob", "m-curl"))["Received"], "with ESMTPS")
 
@@ -246,7 +246,7 @@ class Sending(unittest.TestCase):
     # --- what the journal says of it
 
     def test_trace_tells_the_journey(self):
-        self.house.deliver("teller@far.test", ["bob@demo.test"], b"Message-ID: <trace-1@far.test>\r\nX-Mark: m-trace\r\n\r\nx\r\n")
+        self.house.deliver("teller@far.test", ["bob@demo.test"], b"From: teller@far.test\r\nMessage-ID: <trace-1@far.test>\r\nX-Mark: m-trace\r\n\r\nx\r\n")
         self.find("bob", "m-trace")
         for what in ("teller@far.test", "<trace-1@far.test>"):
             story = wait_for("the story", lambda w=what: (lambda t: t if "safe on disk" in t else None)(
@@ -257,7 +257,7 @@ class Sending(unittest.TestCase):
         self.assertIn("teller@far.test", self.house.trace(mail))
 
     def test_trace_tells_what_was_refused(self):
-        self.house.deliver("picky@far.test", ["bob@demo.test", "ghost@demo.test"], b"Subject: x\r\n\r\nx\r\n")
+        self.house.deliver("picky@far.test", ["bob@demo.test", "ghost@demo.test"], b"From: picky@far.test\r\nSubject: x\r\n\r\nx\r\n")
         story = wait_for("the story", lambda: (lambda t: t if "refused" in t else None)(
             self.house.tool("trace", "ghost@demo.test", check=False).stdout))
         self.assertRegex(story, r"refused for <ghost@demo.test>: 550 ")

@@ -20,7 +20,7 @@ class Telling(unittest.TestCase):
 
     def test_what_sessions_do(self):
         with House() as house:
-            house.deliver("a@far.test", ["bob@demo.test"], b"Message-ID: <j1@far.test>\r\nSubject: secret subject\r\n\r\nsecret words\r\n")
+            house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nMessage-ID: <j1@far.test>\r\nSubject: secret subject\r\n\r\nsecret words\r\n")
             house.wait_mail("bob", 1)
             c = house.imap("bob")
             c.select("INBOX")
@@ -41,7 +41,7 @@ class Telling(unittest.TestCase):
 
     def test_json(self):
         with House() as house:
-            house.deliver("a@far.test", ["bob@demo.test"], b"Message-ID: <j2@far.test>\r\n\r\nx\r\n")
+            house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nMessage-ID: <j2@far.test>\r\n\r\nx\r\n")
             self.story(house, "<j2@far.test>", "safe on disk")
             value = house.tool_json("trace", "<j2@far.test>")
             text = json.dumps(value)
@@ -51,10 +51,10 @@ class Telling(unittest.TestCase):
     def test_refusals(self):
         with House() as house:
             with self.assertRaises(smtplib.SMTPRecipientsRefused):
-                house.deliver("a@far.test", ["nobody@demo.test"], b"x\r\n")
+                house.deliver("a@far.test", ["nobody@demo.test"], b"From: a@far.test\r\n\r\nx\r\n")
             self.story(house, "nobody@demo.test", "refused for <nobody@demo.test>: 550")
             with self.assertRaises(smtplib.SMTPDataError):
-                house.deliver("loop@far.test", ["bob@demo.test"], b"Received: from x by y; Sat, 1 Jan 2000 00:00:00 +0000\r\n" * 31 + b"\r\nx\r\n")
+                house.deliver("loop@far.test", ["bob@demo.test"], b"Received: from x by y; Sat, 1 Jan 2000 00:00:00 +0000\r\n" * 31 + b"From: a@far.test\r\n\r\nx\r\n")
             self.story(house, "loop@far.test", "It was refused")
             for _ in range(2):
                 c = house.smtp("submissions")

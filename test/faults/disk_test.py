@@ -48,7 +48,7 @@ class DiskFull(unittest.TestCase):
 
     def test_full_disk(self):
         with House(data=self.data) as house:
-            message = b"Subject: keep\r\n\r\n" + os.urandom(30000).hex().encode() + b"\r\n"
+            message = b"From: a@far.test\r\nSubject: keep\r\n\r\n" + os.urandom(30000).hex().encode() + b"\r\n"
             for _ in range(5):
                 house.deliver("a@far.test", ["bob@demo.test"], message)
             house.wait_mail("bob", 5)
@@ -97,7 +97,7 @@ class DiskFull(unittest.TestCase):
 
             def taken():
                 try:
-                    house.deliver("a@far.test", ["bob@demo.test"], b"Subject: again\r\n\r\nx\r\n")
+                    house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: again\r\n\r\nx\r\n")
                     return True
                 except (smtplib.SMTPException, OSError):
                     return False

@@ -47,7 +47,7 @@ class Hangs(unittest.TestCase):
                 wait_for("it is back", lambda n=n: said(house, "judge", "answers again") >= n)
             self.assertEqual(house.pids("judge"), [pid])
             self.assertEqual(said(house, "judge", "three times"), 0)
-            house.deliver("a@far.test", ["bob@demo.test"], b"Subject: slow\r\n\r\nx\r\n")
+            house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: slow\r\n\r\nx\r\n")
             house.wait_mail("bob", 1)
 
     def test_a_house_that_was_suspended_kills_nobody(self):
@@ -62,7 +62,7 @@ class Hangs(unittest.TestCase):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(p, signal.SIGCONT)
                 house.tool("status")
-            house.deliver("a@far.test", ["bob@demo.test"], b"Subject: awake\r\n\r\nx\r\n")
+            house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: awake\r\n\r\nx\r\n")
             house.wait_mail("bob", 1)
             with open(house.log_path, errors="replace") as f:
                 self.assertNotIn("three times in a row", f.read())

@@ -78,7 +78,7 @@ class Killed(unittest.TestCase):
             house.process.wait()
             wait_for("the roles end", lambda: not any(alive(p) for p in family))
             house.start()
-            house.deliver("a@far.test", ["bob@demo.test"], b"Subject: again\r\n\r\nx\r\n")
+            house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: again\r\n\r\nx\r\n")
             house.wait_mail("bob", 1)
 
     def test_sigterm_drains(self):

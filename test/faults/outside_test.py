@@ -15,7 +15,7 @@ class DnsDead(unittest.TestCase):
                 house.deliver("alice@demo.test", ["x@far.test", "y@further.test"], b"From: alice@demo.test\r\n\r\nx\r\n",
                               service="submissions", user="alice")
                 # mail that needs no DNS goes its way meanwhile
-                house.deliver("a@far.test", ["bob@demo.test"], b"Subject: local\r\n\r\nx\r\n")
+                house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: local\r\n\r\nx\r\n")
                 house.wait_mail("bob", 1)
                 queue = house.tool("queue", "list", "--json").stdout
                 self.assertIn("far.test", queue)
@@ -64,7 +64,7 @@ class NoDescriptors(unittest.TestCase):
 
             def taken():
                 try:
-                    house.deliver("a@far.test", ["bob@demo.test"], b"Subject: after\r\n\r\nx\r\n")
+                    house.deliver("a@far.test", ["bob@demo.test"], b"From: a@far.test\r\nSubject: after\r\n\r\nx\r\n")
                     return True
                 except OSError:
                     return False

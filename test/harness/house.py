@@ -4,7 +4,7 @@ no fixed sleep: every wait polls for what it waits for, with a bound that only a
 
     h = House(accounts=["alice", "bob"], config="limit connections 50\\n")
     h.start()
-    h.deliver("a@far.test", ["bob@demo.test"], "Subject: x\\r\\n\\r\\nhello\\r\\n")
+    h.deliver("a@far.test", ["bob@demo.test"], "From: a@far.test\\r\\nSubject: x\\r\\n\\r\\nhello\\r\\n")
     h.mailbox("bob")            -> [bytes of each message in INBOX]
     h.pids("judge")             -> [pid]
     h.kill("judge"); h.wait_ready()

@@ -248,7 +248,7 @@ class Send(unittest.TestCase):
         self.send("a@quiet.test", "before")
         wait_for("it is counted", lambda: "judged messages counted 1" in self.house.tool("status").stdout)
         with self.assertRaises(Exception):  # 554: it is no report
-            self.house.deliver("x@quiet.test", ["dmarc-reports@demo.test"], "Subject: report\r\n\r\nnone\r\n")
+            self.house.deliver("x@quiet.test", ["dmarc-reports@demo.test"], "From: x@quiet.test\r\nSubject: report\r\n\r\nnone\r\n")
         old = self.house.kill("reporter")
         wait_for("reporter is back", lambda: [p for p in self.house.pids("reporter") if p not in old])
         self.counted("quiet.test", 1)

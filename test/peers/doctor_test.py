@@ -533,9 +533,8 @@ class Probe(unittest.TestCase):
             os.chown(folder, 0, 0)
             os.chmod(folder, 0o700)
             try:
-                h.kill("account")
-                h.wait_whole()
-                h.deliver("a@other.test", ["alice@demo.test"], "Subject: x\r\n\r\nhello\r\n")
+                h.kill("account")  # it comes up again and again, and cannot enter its folder
+                h.deliver("a@other.test", ["alice@demo.test"], "From: a@other.test\r\nSubject: x\r\n\r\nhello\r\n")
                 found = wait_for("doctor says that the store refuses",
                                  lambda: [f for f in findings(h) if f["id"] == "store-refuses"])
                 self.assertIn("could not take", found[0]["what"])

@@ -8,7 +8,7 @@ import unittest
 from harness.house import House, accepts, free_port, have, is_root, wait_for
 from postfix import Postfix, Sink
 
-DOTS = "Subject: dots\r\nX-Mark: dots\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n"
+DOTS = "From: alice@demo.test\r\nSubject: dots\r\nX-Mark: dots\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n"
 
 
 def as_root(test):
@@ -48,7 +48,7 @@ class Coming(unittest.TestCase):
             import smtplib
             c = smtplib.SMTP("127.0.0.1", peer.port, timeout=30)
             c.sendmail("eve@peer.test", ["alice@demo.test", "bob@demo.test"], DOTS)
-            c.sendmail("eve@peer.test", ["nobody@demo.test"], "Subject: for nobody\r\n\r\nx\r\n")
+            c.sendmail("eve@peer.test", ["nobody@demo.test"], "From: eve@peer.test\r\nSubject: for nobody\r\n\r\nx\r\n")
             c.quit()
             for user in ("alice", "bob"):
                 got = house.wait_mail(user, 1)[0]
@@ -152,7 +152,7 @@ class Going(unittest.TestCase):
             peer.port = port
             with peer:
                 house.tool("alias", "add", "round@demo.test", "x@loop.test")
-                house.deliver("eve@peer.test", ["round@demo.test"], "Subject: round\r\n\r\nx\r\n")
+                house.deliver("eve@peer.test", ["round@demo.test"], "From: eve@peer.test\r\nSubject: round\r\n\r\nx\r\n")
 
                 def ended():
                     # Postfix notices its own Delivered-To or hop count, or we notice ours: either way it stops

@@ -129,6 +129,8 @@ static void auth_print_dkim(const struct auth_results *r, struct buf *b)
     for (size_t i = 0; i < r->n_dkim; i++) {
         const struct dkim_result *d = &r->dkim[i];
         auth_method(b, "dkim", d->result, d->reason);
+        if (d->result == AUTH_NONE) /* there is one, but it counts as none: why? */
+            auth_reason(b, d->reason);
         auth_domain(b, "header.d", d->domain);
         auth_domain(b, "header.s", d->selector);
         auth_address(b, "header.i", d->identity);

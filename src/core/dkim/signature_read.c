@@ -63,7 +63,7 @@ static bool read_kind(const struct tag_list *tags, struct dkim_signature *s)
         return false;
     }
     if (tag_list_find(tags, SLICE("l"))) {
-        refuse(s, AUTH_POLICY, "l= is not accepted: what follows the signed part could be anybody's");
+        refuse(s, AUTH_NONE, "l= is not accepted: what follows the signed part could be anybody's");
         return false;
     }
     return true;

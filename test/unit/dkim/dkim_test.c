@@ -112,8 +112,8 @@ static void test_tags(void **state)
         {BEGIN "d=example.org; s=e; t=1800000000" H, AUTH_PASS, ""}, /* a clock that runs ahead */
         {BEGIN "d=example.org; s=e; t=soon" H, AUTH_PERMERROR, "time"},
         {BEGIN "d=example.org; s=e; x=-1" H, AUTH_PERMERROR, "time"},
-        {BEGIN "d=example.org; s=e; l=5" H, AUTH_POLICY, "l= is not accepted"},
-        {BEGIN "d=example.org; s=e; l=" H, AUTH_POLICY, "l= is not accepted"},
+        {BEGIN "d=example.org; s=e; l=5" H, AUTH_NONE, "l= is not accepted"},
+        {BEGIN "d=example.org; s=e; l=" H, AUTH_NONE, "l= is not accepted"},
         {BEGIN "d=example.org; s=e", AUTH_PERMERROR, "h="},
         {BEGIN "d=example.org; s=e; h=", AUTH_PERMERROR, "h="},
         {BEGIN "d=example.org; s=e; h=to:subject", AUTH_PERMERROR, "From field is not signed"},
@@ -329,10 +329,10 @@ static void test_l(void **state)
     buf_init(&m, 10000);
     form.body = DKIM_SIMPLE;
     dkim_kit_sign(&kit, &form, SLICE("From: a@example.org\r\nTo: b\r\nSubject: c\r\n\r\nabcd\r\n"), 6, &m);
-    assert_changed(buf_view(&m), AUTH_POLICY, "l= is not accepted");
+    assert_changed(buf_view(&m), AUTH_NONE, "l= is not accepted");
     assert_int_equal(kit.questions, 0);
     assert_int_equal(buf_str(&m, "buy this\r\n"), OK);
-    assert_changed(buf_view(&m), AUTH_POLICY, "l= is not accepted");
+    assert_changed(buf_view(&m), AUTH_NONE, "l= is not accepted");
 }
 
 /* Ten signatures over a header of megabytes: a few of them are looked at. */

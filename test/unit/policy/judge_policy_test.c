@@ -37,13 +37,13 @@ static void mail_from_outside(void **state)
         {"Subject: x\0\r\n\r\n", 16, 550, ""},
         {"From: a@b\r\njunk line\r\nSubject: x\r\n\r\n", 0, 550, ""}, /* a hole */
         {"From: a@b\r\nno empty line before the body\r\n", 0, 0, ""},
-        {"just a body\r\n", 0, 0, ""},
+        {"just a body\r\n", 0, 550, ""}, /* nobody wrote it */
         {"From a@b Sat Nov 22\r\nFrom: a@b\r\n\r\n", 0, 0, ""},
-        {"Subject: nobody\r\n\r\n", 0, 0, ""},
+        {"Subject: nobody\r\n\r\n", 0, 550, ""},
         {" continues our own field\r\nFrom: a@b\r\n\r\n", 0, 550, ""}, /* THREATS 16 */
         {"\t; dmarc=pass\r\n\r\n", 0, 550, ""},
-        {"", 0, 0, ""},
-        {"\r\nFrom: a@b\r\nFrom: c@d\r\n", 0, 0, ""}, /* no header, all body */
+        {"", 0, 550, ""},
+        {"\r\nFrom: a@b\r\nFrom: c@d\r\n", 0, 550, ""}, /* no header, all body */
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
