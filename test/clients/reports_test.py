@@ -164,7 +164,7 @@ class Reports(unittest.TestCase):
         self.assertEqual((shop["source"], shop["messages"], shop["quarantined"], shop["in_the_name_of"], shop["reported_by"]),
                          ("198.51.101.77", 310, 310, "demo.test", "big.example"))
         advice = next(v for v in values if v["kind"] == "advice")
-        self.assertEqual((advice["policy"], advice["reported_days"]), ("none", 3))
+        self.assertEqual((advice["policy"], advice["reported_days"]), ("none", 1))
 
     def test_a_period_that_cannot_be_true(self):
         """Backwards, in milliseconds, of many years: it counts as a day, and nobody is told to be stricter for it."""

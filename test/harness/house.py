@@ -57,18 +57,23 @@ _held_ports = []
 
 
 def free_port():
-    """A port nobody listens on, below those the kernel gives to outgoing connections. The socket stays bound (not
-    listening, SO_REUSEADDR) until the house starts, so that two tests at once do not get the same one."""
+    """A port nobody listens on, below those the kernel gives to outgoing connections. Its socket stays bound (not listening,
+    SO_REUSEADDR, so that a peer can listen there at once) until the house starts. Two such sockets can be bound to one port,
+    so a name that only one can have stands beside it: neither this test nor another gets the same port."""
     for _ in range(1000):
+        port = random.randint(12000, 32000)
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            s.bind(("127.0.0.1", random.randint(12000, 32000)))
+            claim.bind(f"\0posthorn-test-port-{port}")
+            s.bind(("127.0.0.1", port))
         except OSError:
+            claim.close()
             s.close()
             continue
-        _held_ports.append(s)
-        return s.getsockname()[1]
+        _held_ports.extend((claim, s))
+        return port
     raise Failure("there is no free port")
 
 

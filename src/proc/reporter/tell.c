@@ -88,6 +88,13 @@ static void tell_row(struct tell *t, size_t i)
 
 /* ---- the words */
 
+/* Begun days of a time between two reports: at least one, and no more than are watched. */
+static unsigned tell_days(time_ms span)
+{
+    time_ms days = span > 0 ? (span + MS_DAY - 1) / MS_DAY : 1;
+    return days < WATCH_DAYS ? (unsigned)days : WATCH_DAYS;
+}
+
 static void tell_words(struct tell *t)
 {
     struct report_summary s = {.domain = t->domain,
@@ -113,8 +120,8 @@ static void tell_words(struct tell *t)
         s.unproven_messages += o->messages;
     }
     s.cut = t->cut;
-    if (t->first)
-        s.watched_days = (unsigned)size_min((size_t)((t->now - t->first) / MS_DAY + 1), WATCH_DAYS);
+    if (t->first) /* from there to the end of the newest: days without reports before today tell nothing */
+        s.watched_days = tell_days(t->policy_end - t->first);
     if (!report_words(&s, tell__line, t)) {
         tell_fail(t, ERR_LIMIT, "there is more in the reports than fits into one answer; ask for fewer days");
         return;
