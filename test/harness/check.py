@@ -165,9 +165,9 @@ def clang_tidy():
     tail("\n".join(found[:20]))
 
 
-def python_suite(suite):
-    """Each test/SUITE/*_test.py in a process of its own, two at a time, the largest first, since they mostly take longest;
-    it prints a line a case (harness/run.py)."""
+def python_suite(suite, at_once=3):
+    """Each test/SUITE/*_test.py in a process of its own, some at once (they wait more than they work), the largest first,
+    since they mostly take longest; it prints a line a case (harness/run.py)."""
     folder = os.path.join(ROOT, "test", suite)
     files = sorted(f for f in os.listdir(folder) if f.endswith("_test.py")) if os.path.isdir(folder) else []
     files.sort(key=lambda f: -os.path.getsize(os.path.join(folder, f)))
@@ -177,7 +177,7 @@ def python_suite(suite):
         status, out = run([sys.executable, "test/harness/run.py", os.path.join(folder, f)], 900,
                           env=dict(ENV, POSTHORN_BUILD=BUILD))
         return f, status, out, time.monotonic() - t
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         for done in concurrent.futures.as_completed([pool.submit(one, f) for f in files]):
             f, status, out, took = done.result()
             name = f[:-len("_test.py")]
@@ -205,7 +205,7 @@ def peers():
 
 
 def faults():
-    python_suite("faults")
+    python_suite("faults", 2)
 
 
 def fuzz_targets():
