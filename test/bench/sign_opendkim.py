@@ -16,7 +16,8 @@ TEST = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [TEST, os.path.join(TEST, "peers")]
 from dkim_test import Keys, Milter  # noqa: E402
 from harness.house import House, cpu_seconds, wait_for  # noqa: E402
-from judge_test import Outbound, Sink  # noqa: E402
+from harness.sink import Sink  # noqa: E402
+from judge_test import Outbound  # noqa: E402
 
 HEAD = ("From: Alice <alice@{d}>\r\nTo: x@far.test\r\nSubject: A message of twenty kilobytes\r\nDate: Sun, 22 Nov 2026 04:00:00 +0000\r\n"
         "Message-ID: <1@{d}>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n")
@@ -35,9 +36,9 @@ def ours(house, sink, count):
     client.quit()
     wait_for("all have left", lambda: len(sink.messages) == had + count)
     used = [(cpu_seconds(p) - b) / count for p, b in zip(pids, before)]
-    if sink.messages[-1].count(b"DKIM-Signature:") != 2:
+    if sink.texts()[-1].count(b"DKIM-Signature:") != 2:
         sys.exit("Posthorn did not make both signatures")
-    sink.messages[:-1] = [b""] * (len(sink.messages) - 1)
+    sink.messages[:-1] = [("", [], b"")] * (len(sink.messages) - 1)
     return used
 
 
