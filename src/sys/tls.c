@@ -1,6 +1,6 @@
 /* Connections. OpenSSL reads from t->in and writes to t->out through a BIO of ours; both are given back to
  * the allocator when they run empty, so an idle connection costs what OpenSSL keeps and little more. */
-#include "sys/tls_private.h"
+#include "sys/tls__.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Contexts: what all connections of a listener, or of the relay, have in common. */
-#include "sys/tls_private.h"
+#include "sys/tls__.h"
 #include "sys/tls_remote.h"
 
 #include <stdlib.h>

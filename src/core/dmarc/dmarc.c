@@ -1,5 +1,5 @@
 #include "core/dmarc/dmarc.h"
-#include "core/dmarc/dmarc_private.h"
+#include "core/dmarc/dmarc__.h"
 
 /* Is the name that SPF or DKIM speaks for aligned with the author's? */
 enum dmarc_aligned { DMARC_ALIGNED_NO, DMARC_ALIGNED_YES, DMARC_ALIGNED_UNKNOWN, DMARC_ALIGNED_WAIT };

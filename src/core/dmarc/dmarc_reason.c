@@ -1,6 +1,6 @@
 /* dmarc_reason: why a message passed or failed, in words for the journal and for reports. Every name in them
  * is a domain name that was checked. */
-#include "core/dmarc/dmarc_private.h"
+#include "core/dmarc/dmarc__.h"
 
 #define DMARC_REASON_NAMES 3 /* of signers named */
 

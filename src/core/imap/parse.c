@@ -1,6 +1,6 @@
 #include "core/imap/parse.h"
 
-#include "core/imap/parse_private.h"
+#include "core/imap/parse__.h"
 
 const struct imap_parse_limits imap_parse_limits_default = {
     .list_depth = 32, .search_terms = IMAP_SEARCH_TERMS_MAX, .ranges = 32768, .items = 256};

@@ -1,5 +1,5 @@
 /* FETCH and STORE: items, sections, modifiers (RFC 9051 §6.4.5, §6.4.6; RFC 3516; RFC 7162 §3.1). */
-#include "core/imap/parse_private.h"
+#include "core/imap/parse__.h"
 
 #define FETCH_FAST (IMAP_FETCH_FLAGS | IMAP_FETCH_INTERNALDATE | IMAP_FETCH_SIZE)
 #define FETCH_ALL  (FETCH_FAST | IMAP_FETCH_ENVELOPE)

@@ -1,5 +1,5 @@
 /* Commands about mailboxes: SELECT, CREATE, LIST, LSUB, STATUS, and the head of an APPEND message. */
-#include "core/imap/parse_private.h"
+#include "core/imap/parse__.h"
 
 /* select-param: CONDSTORE (RFC 7162 §3.1.8). Others are not offered. */
 enum err imap__parse_select(struct imap__parse *p, struct imap_command *out)

@@ -1,5 +1,5 @@
 /* SEARCH: keys into a postfix program, with an explicit stack instead of recursion (RFC 9051 §6.4.4). */
-#include "core/imap/parse_private.h"
+#include "core/imap/parse__.h"
 
 enum search_argument {
     ARG_NONE,

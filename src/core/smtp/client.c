@@ -1,4 +1,4 @@
-#include "core/smtp/client_private.h"
+#include "core/smtp/client__.h"
 
 #include <stdlib.h>
 

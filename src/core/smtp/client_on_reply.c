@@ -1,5 +1,5 @@
 /* What each reply of the other server means, and what comes next. */
-#include "core/smtp/client_private.h"
+#include "core/smtp/client__.h"
 
 static void smtp_client_learn(struct smtp_client *c)
 {

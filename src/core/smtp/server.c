@@ -1,6 +1,6 @@
 /* The session as a whole: events, lines, the table of commands, questions and their answers, time. The
  * grammar of each command is in its own file. */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* AUTH (RFC 4954): which words may come when. What they mean is SASL's matter, in the shell. */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 bool smtp__auth_offered(const struct smtp_server *s)
 {

@@ -1,5 +1,5 @@
 /* DATA (RFC 5321 §4.1.1.4) and BDAT (RFC 3030 §2): message octets stream through, nothing of them is kept. */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 /* A message may overrun the limit by this factor and is still read to its end, so that the client hears 552
  * and not a broken connection; beyond, the session ends. */

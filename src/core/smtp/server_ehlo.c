@@ -1,5 +1,5 @@
 /* EHLO and HELO (RFC 5321 §4.1.1.1). */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 /* What a client may call itself: a domain or an address literal, and the underscores that many have. The name
  * goes into our Received field, so nothing that means something there gets through. Not strict beyond that:

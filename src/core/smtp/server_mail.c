@@ -1,5 +1,5 @@
 /* MAIL (RFC 5321 §4.1.1.2): the only place where a transaction begins. */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 static bool may_begin(struct smtp_server *s)
 {

@@ -1,5 +1,5 @@
 /* The small commands: RSET, NOOP, VRFY, EXPN, HELP, QUIT (RFC 5321 §4.1.1.5 to §4.1.1.10). */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 void smtp__rset(struct smtp_server *s, slice args)
 {

@@ -1,5 +1,5 @@
 /* RCPT (RFC 5321 §4.1.1.3). Several may be asked ahead; their replies keep their order (RFC 2920 §3.2). */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 #define RCPTS_SEEN 10 /* RCPT commands of one message, as a multiple of the recipients it may have */
 

@@ -1,5 +1,5 @@
 /* Replies: their framing (RFC 5321 §4.2.1, RFC 2034), and their order when RCPTs were asked ahead. */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* STARTTLS (RFC 3207). */
-#include "core/smtp/server_private.h"
+#include "core/smtp/server__.h"
 
 void smtp__starttls(struct smtp_server *s, slice args)
 {

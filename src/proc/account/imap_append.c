@@ -1,6 +1,6 @@
 /* imap_append: APPEND and MULTIAPPEND (RFC 9051 §6.3.12, RFC 3502). The messages of one command are collected
  * and added in one transaction: all or none. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #include <stdlib.h>
 

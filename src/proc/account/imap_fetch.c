@@ -1,7 +1,7 @@
 /* imap_fetch: FETCH (RFC 9051 §6.4.5, §7.5.2). What needs no body is written at once; sections are sent piece
  * by piece (imap_section.c), so that neither a large mailbox nor a large message is ever in memory as a
  * whole. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #define FETCH_MESSAGE_ARENA ((size_t)64 << 20) /* record of one message: envelope, structure, part table */
 #define FETCH_STORED        (IMAP_FETCH_ENVELOPE | IMAP_FETCH_BODY | IMAP_FETCH_BODYSTRUCTURE | IMAP_FETCH_THREADID)

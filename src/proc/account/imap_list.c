@@ -4,7 +4,7 @@
  * Candidates are the mailboxes (or, when subscriptions are asked for, the subscribed names) in their order,
  * each preceded by those of its ancestors that are not in that list themselves: for `%` they must be shown
  * (RFC 9051 §6.3.9.5), and RECURSIVEMATCH shows them with CHILDINFO. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 struct list_source {
     struct imap_session *s;

@@ -1,5 +1,5 @@
 /* imap_mailbox: CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 9051 §6.3.4 to §6.3.8). */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 static const struct {
     unsigned special;

@@ -1,5 +1,5 @@
 /* imap_run: which function runs which command, and the commands that need no store. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 /* Only what works is named here. */
 static const char run_capabilities[] = "CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ ID ENABLE IDLE NAMESPACE "

@@ -1,7 +1,7 @@
 /* imap_search: SEARCH (RFC 9051 §6.4.4, RFC 4731, RFC 5182). Each message is asked key by key, cheap ones
  * first (core/imap/search.h); what is stored parsed is not parsed again, and bodies are read only where
  * nothing else decides. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #include "core/mail/header.h"
 #include "core/mail/mail_text.h"

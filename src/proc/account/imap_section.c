@@ -1,7 +1,7 @@
 /* imap_section: BODY[...], BINARY[...] and RFC822.* of one message: found in the part table, read from the
  * store by range. Plain sections are streamed; selected header fields and decoded parts are made in memory
  * first. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #include "core/mail/header.h"
 

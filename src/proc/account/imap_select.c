@@ -1,5 +1,5 @@
 /* imap_select: SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE (RFC 9051 §6.3.2, §6.3.3, §6.4). */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #include <stdlib.h>
 

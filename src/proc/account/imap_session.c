@@ -1,5 +1,5 @@
 /* imap_session: bytes in and out of one session, and the one loop that drives its commands. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* imap_store: STORE, COPY and MOVE (RFC 9051 §6.4.6 to §6.4.8; RFC 7162 §3.1.3). Each changes all its
  * messages in one transaction. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 enum err imap__flags_of(struct imap_session *s, const struct imap_flag_list *l, bool make, flag_set *out)
 {

@@ -1,5 +1,5 @@
 /* imap_sync: what a client is told about changes it did not make, and when (RFC 9051 §7.4.1, §7.5.1). */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #include <stdlib.h>
 

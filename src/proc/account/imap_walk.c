@@ -1,5 +1,5 @@
 /* imap_walk: from the set of a command to messages. */
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 enum err imap__walk_begin(struct imap_session *s, struct imap_walk *w)
 {

@@ -5,7 +5,7 @@
 #include "ipc/x_accounts.h"
 #include "ipc/x_intake.h"
 #include "ipc/x_relay.h"
-#include "proc/edge/smtp_message_private.h"
+#include "proc/edge/smtp_message__.h"
 
 #include <stdio.h>
 

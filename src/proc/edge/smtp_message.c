@@ -4,7 +4,7 @@
 
 #include "ipc/x_directory.h"
 #include "ipc/x_judge.h"
-#include "proc/edge/smtp_message_private.h"
+#include "proc/edge/smtp_message__.h"
 #include "sys/clock.h"
 #include "sys/fd.h"
 

@@ -8,7 +8,7 @@
 #include "core/mail/limits.h"
 #include "core/reports/failure_write.h"
 #include "ipc/x_reporter.h"
-#include "proc/judge/judge_inside.h"
+#include "proc/judge/judge__.h"
 
 #define INBOUND_RESULTS_MAX 8192 /* bytes of an Authentication-Results field */
 

@@ -1,11 +1,11 @@
 /* The shell: questions come in, wait for their turn, are worked on several at a time, and each is answered
  * once. What we cannot look at (a body that does not map, no memory) is deferred, never lost and never let in
- * unseen. How a message goes through is told in judge_inside.h. */
+ * unseen. How a message goes through is told in judge__.h. */
 #include "proc/judge/judge.h"
 
 #include "core/mail/limits.h"
 #include "ipc/doctor_judge.h"
-#include "proc/judge/judge_inside.h"
+#include "proc/judge/judge__.h"
 #include "sys/fd.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * from time to time; when it is switched off or on the journal hears of it, and doctor tells the
  * administrator. */
 #include "ipc/doctor_judge.h"
-#include "proc/judge/judge_inside.h"
+#include "proc/judge/judge__.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 

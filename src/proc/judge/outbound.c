@@ -7,7 +7,7 @@
 #include "core/mail/header.h"
 #include "core/mail/limits.h"
 #include "policy/submission.h"
-#include "proc/judge/judge_inside.h"
+#include "proc/judge/judge__.h"
 
 #define OUTBOUND_PARENTS    3 /* levels above the domain of From that may sign for it (RFC 9989, relaxed) */
 #define OUTBOUND_AGAIN_MS   200

@@ -4,7 +4,7 @@
  * against what each was told). */
 #include "unit/proc/imap_kit.h"
 
-#include "proc/account/imap_private.h"
+#include "proc/account/imap__.h"
 
 #include <stdio.h>
 #include <stdlib.h>

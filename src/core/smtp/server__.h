@@ -1,6 +1,6 @@
-/* smtp__server: what the files of the server core share. Nobody else includes this. */
-#ifndef POSTHORN_CORE_SMTP_SERVER_PRIVATE_H
-#define POSTHORN_CORE_SMTP_SERVER_PRIVATE_H
+/* What the files of the server core share. Nobody else includes this. */
+#ifndef POSTHORN_CORE_SMTP_SERVER__H
+#define POSTHORN_CORE_SMTP_SERVER__H
 
 #include "base/buf.h"
 #include "core/smtp/body_scan.h"

@@ -1,6 +1,6 @@
-/* dmarc_private: what the files of dmarc share. */
-#ifndef POSTHORN_CORE_DMARC_DMARC_PRIVATE_H
-#define POSTHORN_CORE_DMARC_DMARC_PRIVATE_H
+/* What the files of dmarc share. */
+#ifndef POSTHORN_CORE_DMARC_DMARC__H
+#define POSTHORN_CORE_DMARC_DMARC__H
 
 #include "core/dmarc/dmarc.h"
 #include "core/dmarc/dmarc_walk.h"

@@ -1,6 +1,6 @@
-/* client_private: what the files of the SMTP client share. Nobody else includes it. */
-#ifndef POSTHORN_CORE_SMTP_CLIENT_PRIVATE_H
-#define POSTHORN_CORE_SMTP_CLIENT_PRIVATE_H
+/* What the files of the SMTP client share. Nobody else includes it. */
+#ifndef POSTHORN_CORE_SMTP_CLIENT__H
+#define POSTHORN_CORE_SMTP_CLIENT__H
 
 #include "core/smtp/client.h"
 #include "core/smtp/client_reply.h"

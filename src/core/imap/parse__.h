@@ -1,6 +1,6 @@
-/* imap/parse_private: what the files of the parser share. Nobody else includes it. */
-#ifndef POSTHORN_CORE_IMAP_PARSE_PRIVATE_H
-#define POSTHORN_CORE_IMAP_PARSE_PRIVATE_H
+/* What the files of the parser share. Nobody else includes it. */
+#ifndef POSTHORN_CORE_IMAP_PARSE__H
+#define POSTHORN_CORE_IMAP_PARSE__H
 
 #include "core/imap/lex.h"
 #include "core/imap/name.h"

@@ -1,4 +1,4 @@
-/* judge_inside: what the files of the judge share: the role's state, and a message in hand.
+/* What the files of the judge share: the role's state, and a message in hand.
  *
  *     judge.c      takes a question, waits for its turn, answers
  *     inbound.c    mail from outside: the examination, and what follows from it
@@ -9,8 +9,8 @@
  *
  * A message goes through a few steps; whatever comes (answers, a key's signature, the next slice of its body)
  * calls judge_job_go(), which runs its step function once the turn of the loop is over. */
-#ifndef POSTHORN_PROC_JUDGE_JUDGE_INSIDE_H
-#define POSTHORN_PROC_JUDGE_JUDGE_INSIDE_H
+#ifndef POSTHORN_PROC_JUDGE_JUDGE__H
+#define POSTHORN_PROC_JUDGE_JUDGE__H
 
 #include "base/arena.h"
 #include "core/dkim/dkim.h"

@@ -1,6 +1,6 @@
 /* What smtp_message.c and smtp_deliver.c share. */
-#ifndef POSTHORN_PROC_EDGE_SMTP_MESSAGE_PRIVATE_H
-#define POSTHORN_PROC_EDGE_SMTP_MESSAGE_PRIVATE_H
+#ifndef POSTHORN_PROC_EDGE_SMTP_MESSAGE__H
+#define POSTHORN_PROC_EDGE_SMTP_MESSAGE__H
 
 #include "base/arena.h"
 #include "ipc/x_directory.h"

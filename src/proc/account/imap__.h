@@ -1,6 +1,6 @@
-/* imap_private: what the files of an IMAP session share. Nobody else includes it. */
-#ifndef POSTHORN_PROC_ACCOUNT_IMAP_PRIVATE_H
-#define POSTHORN_PROC_ACCOUNT_IMAP_PRIVATE_H
+/* What the files of an IMAP session share. Nobody else includes it. */
+#ifndef POSTHORN_PROC_ACCOUNT_IMAP__H
+#define POSTHORN_PROC_ACCOUNT_IMAP__H
 
 #include "core/imap/name.h"
 #include "core/imap/parse.h"

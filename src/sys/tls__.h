@@ -1,6 +1,6 @@
 /* Shared by tls.c and tls_ctx.c only. */
-#ifndef POSTHORN_SYS_TLS_PRIVATE_H
-#define POSTHORN_SYS_TLS_PRIVATE_H
+#ifndef POSTHORN_SYS_TLS__H
+#define POSTHORN_SYS_TLS__H
 
 #include "sys/tls.h"
 #include "sys/tls_openssl.h"
