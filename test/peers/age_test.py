@@ -98,7 +98,7 @@ class Age(unittest.TestCase):
 
     def found(self, house):
         """Word and subject and severity of what doctor says about ages."""
-        out = house.tool("doctor", "--json", check=False, timeout=120).stdout
+        out = wait_for("doctor answers", lambda: house.tool("doctor", "--json", check=False, timeout=120).stdout)
         return sorted((f["id"], f["subject"], f["severity"]) for f in json.loads(out)["findings"] if f["id"].startswith("domain-")
                       and f["id"] != "domain-missing")
 

@@ -2,13 +2,11 @@
 
 #include "base/hash.h"
 #include "base/time.h"
+#include "proc/doctor/own_file.h"
 #include "sys/entropy.h"
-#include "sys/fd.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define AGES_FILE     "ages"
 #define AGES_BYTES    ((size_t)12 << 20)
@@ -155,32 +153,6 @@ static void ages_line(struct ages *a, slice line)
         IGNORE_RESULT(ages_put(a, name, &age), "more than there is room for is asked again");
 }
 
-static enum err ages_read(const char *file, struct buf *b)
-{
-    int fd CLEANUP(fd_done) = open(file, O_RDONLY | O_CLOEXEC);
-    ssize_t n = 1;
-    if (fd < 0)
-        return ERR_NOT_FOUND;
-    while (n > 0) {
-        uint8_t *room = buf_reserve(b, 16384);
-        if (!room)
-            return ERR_LIMIT;
-        n = read(fd, room, 16384);
-        if (n > 0)
-            buf_commit(b, (size_t)n);
-    }
-    return n < 0 ? ERR_IO : OK;
-}
-
-static enum err ages_write(const char *file, const char *new_file, slice bytes)
-{
-    int fd CLEANUP(fd_done) = open(new_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    enum err e = fd < 0 ? ERR_IO : fd_write_all(fd, bytes);
-    if (!e && (fsync(fd) < 0 || renameat(AT_FDCWD, new_file, AT_FDCWD, file) < 0))
-        e = ERR_IO;
-    return e;
-}
-
 struct ages *ages_open(void)
 {
     struct ages *a = calloc(1, sizeof *a);
@@ -189,7 +161,7 @@ struct ages *ages_open(void)
     slice line;
     must(a);
     a->key = entropy_hash_key();
-    IGNORE_RESULT(ages_read(AGES_FILE, &b), "what cannot be read is asked again");
+    IGNORE_RESULT(own_file_read(AGES_FILE, &b), "what cannot be read is asked again");
     c = cursor_of(buf_view(&b));
     while (cursor_line(&c, &line))
         ages_line(a, line);
@@ -222,17 +194,17 @@ enum err ages_save(struct ages *a)
         buf_print(&b, "%.*s\t%s\t%lld\t%lld\t%lld\n", SLICE_FMT(row_name(r)), age_words[r->age.state],
                   (long long)r->age.asked_at, (long long)r->age.registered, (long long)r->age.expires);
     }
-    e = buf_failed(&b) ? ERR_LIMIT : ages_write(AGES_FILE, AGES_FILE ".new", buf_view(&b));
+    e = buf_failed(&b) ? ERR_LIMIT : own_file_write(AGES_FILE, buf_view(&b));
     a->changed = a->changed && e;
     return e;
 }
 
 enum err ages_servers_save(slice json)
 {
-    return ages_write(SERVERS_FILE, SERVERS_FILE ".new", json);
+    return own_file_write(SERVERS_FILE, json);
 }
 
 enum err ages_servers_load(struct buf *out)
 {
-    return ages_read(SERVERS_FILE, out);
+    return own_file_read(SERVERS_FILE, out);
 }

@@ -1,13 +1,11 @@
 #include "proc/doctor/check.h"
 
 #include "base/hash.h"
+#include "proc/doctor/own_file.h"
 #include "sys/entropy.h"
-#include "sys/fd.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define KEPT_FILE    "findings"
 #define KEPT_BYTES   ((size_t)12 << 20)
@@ -114,18 +112,11 @@ struct kept *kept_open(void)
 {
     struct kept *k = calloc(1, sizeof *k);
     struct buf b CLEANUP(buf_done) = {.max = KEPT_BYTES};
-    int fd CLEANUP(fd_done) = open(KEPT_FILE, O_RDONLY | O_CLOEXEC);
     struct cursor c;
     slice line;
-    ssize_t n = 1;
     must(k);
     k->key = entropy_hash_key();
-    while (fd >= 0 && n > 0) {
-        uint8_t *room = buf_reserve(&b, 4096);
-        n = room ? read(fd, room, 4096) : 0;
-        if (n > 0)
-            buf_commit(&b, (size_t)n);
-    }
+    IGNORE_RESULT(own_file_read(KEPT_FILE, &b), "what cannot be read counts as new");
     c = cursor_of(buf_view(&b));
     while (cursor_line(&c, &line))
         kept_line(k, line);
@@ -149,13 +140,9 @@ void kept_free(struct kept **k)
 enum err kept_save(const struct kept *k)
 {
     struct buf b CLEANUP(buf_done) = {.max = KEPT_BYTES};
-    int fd CLEANUP(fd_done) = open(KEPT_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     size_t at = 0;
     uint64_t key;
     void *row;
-    enum err e;
-    if (fd < 0)
-        return ERR_IO;
     if (k->round[0])
         buf_print(&b, "round\t%s\n", k->round);
     while (map_each(&k->rows, &at, &key, &row)) {
@@ -163,10 +150,7 @@ enum err kept_save(const struct kept *k)
         buf_print(&b, "%s\t%lld\t%u\t%d\t%.*s\t%.*s\n", finding_rows[r->kind].word, (long long)r->since,
                   (unsigned)r->seen, (int)r->told, SLICE_FMT(row_subject(r)), SLICE_FMT(row_domain(r)));
     }
-    e = buf_failed(&b) ? ERR_LIMIT : fd_write_all(fd, buf_view(&b));
-    if (!e && (fsync(fd) < 0 || renameat(AT_FDCWD, KEPT_FILE ".new", AT_FDCWD, KEPT_FILE) < 0))
-        e = ERR_IO;
-    return e;
+    return buf_failed(&b) ? ERR_LIMIT : own_file_write(KEPT_FILE, buf_view(&b));
 }
 
 /* ---- a round */

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 #include "base/hash.h"
+#include "proc/doctor/own_file.h"
 #include "sys/entropy.h"
 #include "sys/fd.h"
 #include "sys/log.h"
@@ -14,7 +15,6 @@
 
 #define RETIRED_FILE  "retired"
 #define RETIRED_BYTES ((size_t)64 << 20)
-#define RETIRED_READ  65536
 
 static struct {
     struct hash_key key;
@@ -123,16 +123,13 @@ static void retired_line(slice line)
 static void retired_write(void)
 {
     struct buf b CLEANUP(buf_done) = {.max = RETIRED_BYTES};
-    int fd CLEANUP(fd_done) =
-        open(RETIRED_FILE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t at = 0;
     uint64_t key;
     void *value;
     while (map_each(&retired.domains, &at, &key, &value))
         for (const struct retired *r = value; r; r = r->next)
             retired_print(&b, '+', r);
-    if (fd < 0 || buf_failed(&b) || fd_write_all(fd, buf_view(&b)) != OK || fsync(fd) < 0 ||
-        renameat(AT_FDCWD, RETIRED_FILE ".new", AT_FDCWD, RETIRED_FILE) < 0)
+    if (buf_failed(&b) || own_file_write(RETIRED_FILE, buf_view(&b)))
         log_warning(
             "doctor's file of DKIM records to be taken away cannot be written anew; it stays as it is");
 }
@@ -140,23 +137,18 @@ static void retired_write(void)
 void retired_start(void)
 {
     struct buf b CLEANUP(buf_done) = {.max = RETIRED_BYTES};
-    int fd CLEANUP(fd_done) = open(RETIRED_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     struct cursor c;
     slice line;
-    ssize_t n = 1;
+    enum err e;
     retired.key = entropy_hash_key();
-    if (fd < 0)
+    e = own_file_read(RETIRED_FILE, &b);
+    if (e == ERR_NOT_FOUND)
         return;
-    while (n > 0) {
-        uint8_t *room = buf_reserve(&b, RETIRED_READ);
-        n = room ? read(fd, room, RETIRED_READ) : 0;
-        if (n > 0)
-            buf_commit(&b, (size_t)n);
-    }
     c = cursor_of(buf_view(&b));
     while (cursor_line(&c, &line))
         retired_line(line);
-    retired_write();
+    if (!e) /* what could not be read to its end is not written over */
+        retired_write();
 }
 
 /* ---- changes */
